@@ -1,0 +1,170 @@
+// Actors: objects that share nothing and handle one message at a time. The front door of this folder.
+//
+//   struct Greet { using Result = std::string; std::string name; };
+//
+//   class Greeter : public troupe::Actor<Greeter> {
+//    public:
+//     std::string Handle(Greet greet, Context&) { return "Hello, " + greet.name + "!"; }
+//   };
+//
+//   troupe::ActorSystem system;
+//   troupe::Address<Greeter> greeter = system.Spawn<Greeter>();
+//   greeter.Tell(Greet{"World"});
+//   absl::StatusOr<std::string> reply = greeter.Ask(Greet{"Cinema"}).Wait();
+//
+// The way of one message: Address::Tell wraps it in a HandlerEnvelope, which knows actor and message by type; the
+// Cell behind the address takes it (LocalCell::Deliver), its Mailbox queues it, and whoever finds the actor idle hands
+// it to the Executor; a worker gives the actor a turn (LocalCell::RunTurn), which pops the envelope and invokes the
+// handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
+//
+// Read next: address.h (the seam), envelope.h (what a handler looks like), local_cell.h (an actor's life),
+// supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
+#ifndef TROUPE_ACTOR_ACTOR_H_
+#define TROUPE_ACTOR_ACTOR_H_
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "actor/actor_system.h"
+#include "actor/address.h"
+#include "actor/envelope.h"
+#include "actor/local_cell.h"
+
+namespace troupe {
+
+template <typename A>
+class ActorContext;
+
+// What the runtime knows of an actor. Users derive from Actor<Derived>.
+class ActorBase {
+ public:
+  virtual ~ActorBase() = default;
+
+  // Hooks, run in the cell's turn and guarded like handlers. `cell` is for the typed hooks of Actor.
+  virtual void RunStarted(LocalCell& cell) = 0;
+  virtual void RunStopping(LocalCell& cell) = 0;
+  virtual void RunRestarting(LocalCell& cell, const absl::Status& failure) = 0;
+};
+
+// An actor of the user's. It may define, all optional, beside its Handle functions:
+//   void Started(Context&)                          first in each incarnation
+//   void Stopping(Context&)                         last before it terminates, when its children are gone
+//   void Restarting(const absl::Status&, Context&)  last in an incarnation that failed
+// They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that.
+template <typename Derived>
+class Actor : public ActorBase {
+ public:
+  using Context = ActorContext<Derived>;
+
+  void RunStarted(LocalCell& cell) final {
+    if constexpr (requires(Derived & self, Context & context) { self.Started(context); }) {
+      Context context(cell);
+      static_cast<Derived&>(*this).Started(context);
+    }
+  }
+  void RunStopping(LocalCell& cell) final {
+    if constexpr (requires(Derived & self, Context & context) { self.Stopping(context); }) {
+      Context context(cell);
+      static_cast<Derived&>(*this).Stopping(context);
+    }
+  }
+  void RunRestarting(LocalCell& cell, const absl::Status& failure) final {
+    if constexpr (requires(Derived & self, Context & context) { self.Restarting(failure, context); }) {
+      Context context(cell);
+      static_cast<Derived&>(*this).Restarting(failure, context);
+    }
+  }
+};
+
+// What an actor of type A can do besides computing. Good only within the callback that it was given to.
+template <typename A>
+class ActorContext {
+ public:
+  explicit ActorContext(LocalCell& cell) : cell_(cell) {}
+
+  Address<A> self() const { return Address<A>(cell_.shared_from_this()); }
+  ActorSystem& system() const { return cell_.system(); }
+  Instant Now() const { return cell_.executor().Now(); }
+
+  // A child: it terminates before this actor does, and with this incarnation.
+  template <typename B, typename... Args>
+  Address<B> Spawn(SpawnOptions options, Args... args) {
+    return system().template SpawnUnder<B>(&cell_, std::move(options), std::move(args)...);
+  }
+
+  // This actor ends after the current callback.
+  void Stop() { cell_.Stop(); }
+  // The current callback counts as failed; it should return soon. The status must not be OK.
+  void Fail(absl::Status status) { cell_.Fail(std::move(status)); }
+
+  // Handle(Terminated) will be called exactly once when `other` has terminated, also if it has already. Watching
+  // twice is watching once; Unwatch takes it back, even a notice that is on its way.
+  template <typename B>
+  void Watch(const Address<B>& other) {
+    cell_.Watch(other.cell(), [](Terminated terminated) -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated), Reply<void>());
+    });
+  }
+  template <typename B>
+  void Unwatch(const Address<B>& other) {
+    cell_.Unwatch(other.cell());
+  }
+
+  // The message comes to this actor after `delay`, or every `period` (the first time after one period; a late tick
+  // delays the next, never doubles it). Timers end with their incarnation.
+  template <typename M>
+  TimerId After(Duration delay, M message) {
+    return cell_.StartTimer(delay, absl::ZeroDuration(), MakerOf(std::move(message)));
+  }
+  template <typename M>
+  TimerId Every(Duration period, M message) {
+    return cell_.StartTimer(period, period, MakerOf(std::move(message)));
+  }
+  // False: it has fired, was cancelled before, or never was.
+  bool Cancel(TimerId timer) { return cell_.CancelTimer(timer); }
+
+  // Calls back with the answer in a turn of this incarnation; never, if that ends before.
+  template <typename R, typename F>
+  void Then(Future<R> future, F callback) {
+    std::move(future).Then([cell = self_cell(), incarnation = cell_.incarnation(),
+                            callback = std::move(callback)](Outcome<R> outcome) mutable {
+      cell->PostToIncarnation(incarnation, [callback = std::move(callback), outcome = std::move(outcome)]() mutable {
+        callback(std::move(outcome));
+      });
+    });
+  }
+
+  // Runs `work` on the blocking pool and calls back with what it returns, as Then does. `work` must not touch the
+  // actor. kResourceExhausted when the pool is full: then `work` was not run. `work` returns an absl::Status or
+  // StatusOr.
+  template <typename Work, typename F>
+  void RunBlocking(Work work, F callback) {
+    using T = std::invoke_result_t<Work&>;
+    auto shared = std::make_shared<F>(std::move(callback));
+    auto finish = [cell = self_cell(), incarnation = cell_.incarnation(), shared](T outcome) {
+      cell->PostToIncarnation(incarnation,
+                              [shared, outcome = std::move(outcome)]() mutable { (*shared)(std::move(outcome)); });
+    };
+    bool taken = cell_.executor().RunBlocking([work = std::move(work), finish]() mutable { finish(work()); });
+    if (!taken) finish(absl::ResourceExhaustedError("too much work waits for the disk; try again in a moment"));
+  }
+
+ private:
+  std::shared_ptr<LocalCell> self_cell() const { return std::static_pointer_cast<LocalCell>(cell_.shared_from_this()); }
+
+  template <typename M>
+  requires Handles<A, M>
+  static LocalCell::EnvelopeMaker MakerOf(M message) {
+    return [message = std::move(message)]() -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, M>>(message, Reply<ResultOf<M>>());
+    };
+  }
+
+  LocalCell& cell_;
+};
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_ACTOR_H_

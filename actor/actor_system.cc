@@ -1,0 +1,194 @@
+#include "actor/actor_system.h"
+
+#include <cxxabi.h>
+#include <glog/logging.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "actor/actor.h"
+#include "actor/thread_executor.h"
+
+namespace troupe {
+
+absl::Status DeadLetterStatus(DeadLetterReason reason, const std::string& recipient) {
+  switch (reason) {
+    case DeadLetterReason::kTerminated:
+      return absl::UnavailableError(absl::StrCat(recipient, " has terminated"));
+    case DeadLetterReason::kMailboxFull:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the mailbox of ", recipient, " is full; try again in a moment"));
+    case DeadLetterReason::kExpired:
+      return absl::DeadlineExceededError(absl::StrCat(recipient, " did not come to the message before its deadline"));
+  }
+  return absl::InternalError("no such reason");
+}
+
+std::string TypeName(const std::type_info& type) {
+  int failed = 0;
+  char* name = abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed);
+  std::string result = failed == 0 ? name : type.name();
+  std::free(name);
+  return result;
+}
+
+ActorSystem::ActorSystem()
+    : own_executor_(std::make_unique<ThreadExecutor>(ThreadExecutorOptions{})),
+      executor_(*own_executor_),
+      random_(std::random_device{}()) {}
+
+ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) {}
+
+ActorSystem::~ActorSystem() {
+  if (own_executor_ != nullptr) {
+    absl::Status status = Shutdown(absl::Seconds(10));
+    if (!status.ok()) LOG(WARNING) << status.message();
+  }
+  // From here on no turn runs, so that this thread may touch the actors.
+  executor_.Stop();
+  std::map<ActorId, std::shared_ptr<LocalCell>> cells;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    names_.clear();
+    cells.swap(cells_);
+  }
+  for (auto& [id, cell] : cells) cell->Abandon();
+}
+
+std::shared_ptr<LocalCell> ActorSystem::SpawnCell(LocalCell* parent, const std::type_info& type,
+                                                  LocalCell::Factory factory, SpawnOptions options) {
+  std::shared_ptr<LocalCell> parent_cell;
+  if (parent != nullptr) parent_cell = std::static_pointer_cast<LocalCell>(parent->shared_from_this());
+  std::shared_ptr<LocalCell> cell;
+  {
+    std::lock_guard lock(mutex_);
+    cell = std::make_shared<LocalCell>(*this, ActorId{next_id_++}, std::move(parent_cell), type, std::move(factory),
+                                       std::move(options));
+    // A child may still be spawned then: its parent waits for it.
+    if (!stopping_ || parent != nullptr) cells_.emplace(cell->id(), cell);
+  }
+  if (parent != nullptr) {
+    parent->AdoptChild(cell);
+    cell->Start();
+  } else {
+    StartTopLevel(*cell);
+  }
+  return cell;
+}
+
+void ActorSystem::StartTopLevel(LocalCell& cell) {
+  std::unique_lock lock(mutex_);
+  const bool known = cells_.contains(cell.id());
+  lock.unlock();
+  if (known) {
+    cell.Start();
+  } else {
+    cell.Abandon();
+  }
+}
+
+absl::Status ActorSystem::RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell) {
+  if (name.empty() || name.size() > 255) return absl::InvalidArgumentError("a name has 1 to 255 bytes");
+  if (cell == nullptr) return absl::InvalidArgumentError("only an actor of this process can be registered here");
+  {
+    std::lock_guard lock(mutex_);
+    auto [entry, inserted] = names_.emplace(name, cell);
+    if (!inserted) return absl::AlreadyExistsError(absl::StrCat("the name ", name, " is taken"));
+  }
+  // Outside the lock, which a terminating actor takes too.
+  if (!cell->SetName(name, [this, name, id = cell->id()] { Unregister(name, id); })) {
+    Unregister(name, cell->id());
+    return absl::FailedPreconditionError(absl::StrCat(cell->label(), " has a name already or has terminated"));
+  }
+  return absl::OkStatus();
+}
+
+void ActorSystem::Unregister(const std::string& name, ActorId owner) {
+  std::lock_guard lock(mutex_);
+  auto entry = names_.find(name);
+  if (entry != names_.end() && entry->second->id() == owner) names_.erase(entry);
+}
+
+absl::StatusOr<std::shared_ptr<Cell>> ActorSystem::LookupCell(std::string_view name, const std::type_info& type) const {
+  std::lock_guard lock(mutex_);
+  auto entry = names_.find(name);
+  if (entry == names_.end()) {
+    return absl::NotFoundError(absl::StrCat("no actor has the name ", absl::string_view(name.data(), name.size())));
+  }
+  if (entry->second->actor_type() != type) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the actor ", entry->first, " is a ", TypeName(entry->second->actor_type()), ", not a ", TypeName(type)));
+  }
+  return entry->second;
+}
+
+std::vector<ActorInfo> ActorSystem::List() const {
+  std::vector<std::shared_ptr<LocalCell>> cells;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, cell] : cells_) cells.push_back(cell);
+  }
+  std::vector<ActorInfo> infos;
+  infos.reserve(cells.size());
+  for (const auto& cell : cells) infos.push_back(cell->Info());
+  return infos;
+}
+
+ActorSystemStats ActorSystem::stats() const {
+  ActorSystemStats stats;
+  stats.restarts = restarts_.load(std::memory_order_relaxed);
+  for (const auto& count : dead_letters_) stats.dead_letters += count.load(std::memory_order_relaxed);
+  std::lock_guard lock(mutex_);
+  stats.alive = cells_.size();
+  return stats;
+}
+
+void ActorSystem::CountDeadLetter(DeadLetterReason reason, const LocalCell& recipient, const Envelope& envelope) {
+  dead_letters_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  if (on_dead_letter_) on_dead_letter_(DeadLetter{reason, recipient.label(), TypeName(envelope.type())});
+}
+
+Duration ActorSystem::RestartDelay(const RestartBackoff& backoff, int recent_restarts) {
+  std::lock_guard lock(mutex_);
+  return BackoffAfter(backoff, recent_restarts, random_);
+}
+
+void ActorSystem::BeginShutdown() {
+  std::vector<std::shared_ptr<LocalCell>> cells;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    for (const auto& [id, cell] : cells_) cells.push_back(cell);
+  }
+  // Children too: a stop that an actor gets twice is one.
+  for (const auto& cell : cells) cell->Stop();
+}
+
+bool ActorSystem::terminated() const {
+  std::lock_guard lock(mutex_);
+  return cells_.empty();
+}
+
+absl::Status ActorSystem::Shutdown(Duration timeout) {
+  internal::CheckMayWait();
+  BeginShutdown();
+  std::unique_lock lock(mutex_);
+  if (emptied_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return cells_.empty(); })) {
+    return absl::OkStatus();
+  }
+  return absl::DeadlineExceededError(absl::StrCat(cells_.size(), " actors did not terminate within ",
+                                                  absl::FormatDuration(timeout), ", among them ",
+                                                  cells_.begin()->second->label()));
+}
+
+void ActorSystem::Forget(LocalCell& cell) {
+  std::lock_guard lock(mutex_);
+  cells_.erase(cell.id());
+  if (cells_.empty()) emptied_.notify_all();
+}
+
+}  // namespace troupe

@@ -1,0 +1,30 @@
+// Messages that found no actor: counted by reason, and shown to whoever wants to see them.
+#ifndef TROUPE_ACTOR_DEAD_LETTER_H_
+#define TROUPE_ACTOR_DEAD_LETTER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace troupe {
+
+enum class DeadLetterReason {
+  kTerminated,   // the actor was gone, or went before it came to the message
+  kMailboxFull,  // refused, or dropped to make room
+  kExpired,      // the asker's deadline had passed before the actor came to it
+};
+inline constexpr int kDeadLetterReasons = 3;
+
+struct DeadLetter {
+  DeadLetterReason reason;
+  // The actor that it was for, and the message's C++ type.
+  std::string recipient;
+  std::string message_type;
+};
+
+// What the asker of such a message is told.
+absl::Status DeadLetterStatus(DeadLetterReason reason, const std::string& recipient);
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_DEAD_LETTER_H_

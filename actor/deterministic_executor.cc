@@ -1,0 +1,147 @@
+#include "actor/deterministic_executor.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace troupe {
+
+// More steps than this at one instant is a loop that waits for time to pass without asking for it.
+constexpr uint64_t kMaxStepsPerInstant = 10'000'000;
+
+Simulator::Simulator(uint64_t seed)
+    : seed_(seed), root_(seed), schedule_(root_.Split("schedule")), ties_(root_.Split("ties")) {}
+
+Simulator::EventId Simulator::At(Instant when, uint32_t node, Kind kind, absl::AnyInvocable<void()> callback) {
+  EventId id = next_event_++;
+  // The tie-break is drawn also for Never, so that cancelling or not does not shift later draws.
+  EventKey key{std::max(when, now_), ties_.Next(), id};
+  events_.emplace(key, Event{node, kind, std::move(callback)});
+  event_keys_.emplace(id, key);
+  return id;
+}
+
+bool Simulator::Cancel(EventId id) {
+  auto key = event_keys_.find(id);
+  if (key == event_keys_.end()) return false;
+  auto event = events_.extract(key->second);  // destroyed last: it may come back here
+  event_keys_.erase(key);
+  return true;
+}
+
+void Simulator::MakeReady(uint32_t node, std::shared_ptr<Runnable> runnable) {
+  ready_.push_back(Ready{node, std::move(runnable)});
+}
+
+void Simulator::DropNode(uint32_t node) {
+  std::vector<Event> dropped_events;
+  for (auto event = events_.begin(); event != events_.end();) {
+    if (event->second.node != node) {
+      ++event;
+      continue;
+    }
+    event_keys_.erase(event->first.id);
+    dropped_events.push_back(std::move(event->second));
+    event = events_.erase(event);
+  }
+  auto kept = std::stable_partition(ready_.begin(), ready_.end(), [node](const Ready& r) { return r.node != node; });
+  std::vector<Ready> dropped_ready(std::make_move_iterator(kept), std::make_move_iterator(ready_.end()));
+  ready_.erase(kept, ready_.end());
+}
+
+bool Simulator::Step() {
+  ++steps_;
+  CHECK_LT(++steps_at_now_, kMaxStepsPerInstant) << "seed " << seed_ << ": livelock, time does not move";
+  if (!ready_.empty()) {
+    RunReady();
+    return true;
+  }
+  if (events_.empty() || events_.begin()->first.when == Instant::Never()) return false;
+  RunEarliest();
+  return true;
+}
+
+void Simulator::RunReady() {
+  size_t choice = schedule_.Below(ready_.size());
+  Ready chosen = std::move(ready_[choice]);
+  ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(choice));
+  Trace(Kind::kTurn, chosen.node, chosen.runnable->trace_id());
+  chosen.runnable->RunTurn(/*max_messages=*/1);
+}
+
+void Simulator::RunEarliest() {
+  auto event = events_.extract(events_.begin());
+  const EventKey& key = event.key();
+  event_keys_.erase(key.id);
+  if (key.when > now_) {
+    now_ = key.when;
+    steps_at_now_ = 0;
+  }
+  Trace(event.mapped().kind, event.mapped().node, key.id);
+  event.mapped().callback();
+}
+
+bool Simulator::RunUntil(const std::function<bool()>& condition, Duration limit) {
+  const Instant end = now_ + limit;
+  while (!condition()) {
+    if (ready_.empty() && (events_.empty() || events_.begin()->first.when > end)) return false;
+    if (!Step()) return condition();
+  }
+  return true;
+}
+
+void Simulator::RunFor(Duration duration) {
+  const Instant end = now_ + duration;
+  RunUntil([] { return false; }, duration);
+  now_ = std::max(now_, end);
+  steps_at_now_ = 0;
+}
+
+void Simulator::Trace(Kind kind, uint32_t node, uint64_t payload) {
+  // FNV-1a over words rather than bytes: it needs to tell runs apart, not to withstand anyone.
+  for (uint64_t word : {static_cast<uint64_t>(now_.nanos()), static_cast<uint64_t>(kind) << 32 | node, payload}) {
+    trace_hash_ = (trace_hash_ ^ word) * 0x100000001B3;
+    trace_hash_ ^= trace_hash_ >> 29;
+  }
+}
+
+DeterministicExecutor::DeterministicExecutor(Simulator& simulator, uint32_t node, DeterministicExecutorOptions options)
+    : simulator_(simulator),
+      node_(node),
+      options_(options),
+      latency_(simulator.StreamFor(absl::StrCat("blocking latency of node ", node))) {}
+
+void DeterministicExecutor::Schedule(std::shared_ptr<Runnable> runnable) {
+  if (!stopped_) simulator_.MakeReady(node_, std::move(runnable));
+}
+
+bool DeterministicExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
+  if (stopped_ || blocking_in_flight_ >= options_.blocking_queue_limit) return false;
+  ++blocking_in_flight_;
+  const int64_t span = absl::ToInt64Nanoseconds(options_.blocking_max - options_.blocking_min);
+  const Duration latency =
+      options_.blocking_min + absl::Nanoseconds(latency_.Below(static_cast<uint64_t>(std::max<int64_t>(span, 1))));
+  // The work happens at the end of its latency: what it reads is what is there then, as with a slow disk.
+  simulator_.At(simulator_.Now() + latency, node_, Simulator::Kind::kBlockingDone,
+                [this, work = std::move(work)]() mutable {
+                  --blocking_in_flight_;
+                  work();
+                });
+  return true;
+}
+
+DeterministicExecutor::TimerId DeterministicExecutor::RunAt(Instant when, absl::AnyInvocable<void()> callback) {
+  if (stopped_) return 0;
+  return simulator_.At(when, node_, Simulator::Kind::kTimer, std::move(callback));
+}
+
+void DeterministicExecutor::Stop() {
+  if (stopped_) return;
+  stopped_ = true;
+  simulator_.DropNode(node_);
+}
+
+}  // namespace troupe

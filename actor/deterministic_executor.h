@@ -1,0 +1,134 @@
+// Actors without threads: one seed decides the order of everything, time moves only when nothing else is to do, and
+// the same seed gives the same run to the last event. A whole cluster fits: each node has a DeterministicExecutor,
+// and all share one Simulator.
+//
+//   Simulator simulator(/*seed=*/7);
+//   DeterministicExecutor executor(simulator, /*node=*/1);
+//   ActorSystem system(executor);
+//   ... system.Spawn, Ask(...).Then ...
+//   simulator.RunFor(absl::Seconds(1));
+//
+// A step is one message of one ready actor, chosen by the seed among all ready actors of all nodes. Only when none is
+// ready does the clock move, to the earliest event: a timer, the end of blocking work, or one put in by the test.
+// Events of one instant come in a seeded order.
+//
+// The trace hash is a rolling hash over every step: virtual time, node, kind, payload. Two runs of one seed that
+// differ in it are a bug: somewhere an order leaked in that the seed does not decide (a hash map's, an address's).
+#ifndef TROUPE_ACTOR_DETERMINISTIC_EXECUTOR_H_
+#define TROUPE_ACTOR_DETERMINISTIC_EXECUTOR_H_
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "actor/executor.h"
+#include "actor/random.h"
+
+namespace troupe {
+
+// Not thread-safe: everything happens on the thread that calls Run*.
+class Simulator {
+ public:
+  // What the trace says happened. Part of the hash: add at the end, never change a number.
+  enum class Kind : uint8_t { kTurn = 1, kTimer = 2, kBlockingDone = 3, kEvent = 4, kNote = 5 };
+  using EventId = uint64_t;
+
+  explicit Simulator(uint64_t seed);
+
+  Instant Now() const { return now_; }
+  uint64_t seed() const { return seed_; }
+  // A stream of chance for one purpose, so that draws for one thing do not shift another's.
+  Random StreamFor(std::string_view purpose) const { return root_.Split(purpose); }
+
+  // Calls back at `when` (now, when that has passed). Node 0 is the world's own: links, plans, faults.
+  EventId At(Instant when, uint32_t node, Kind kind, absl::AnyInvocable<void()> callback);
+  bool Cancel(EventId id);
+  void MakeReady(uint32_t node, std::shared_ptr<Runnable> runnable);
+  // Drops what a node has ready and all its events: its process is gone.
+  void DropNode(uint32_t node);
+
+  // One step. False: there is nothing left to do, now or later.
+  bool Step();
+  // Steps until the condition holds. False: it did not within `limit` of virtual time.
+  bool RunUntil(const std::function<bool()>& condition, Duration limit);
+  // Steps until this much time has passed and everything due by then is done.
+  void RunFor(Duration duration);
+
+  // Puts something of the caller's into the trace hash, say the content of a message on a link.
+  void Note(uint32_t node, uint64_t payload) { Trace(Kind::kNote, node, payload); }
+  uint64_t trace_hash() const { return trace_hash_; }
+  uint64_t steps() const { return steps_; }
+
+ private:
+  struct Event {
+    uint32_t node = 0;
+    Kind kind = Kind::kEvent;
+    absl::AnyInvocable<void()> callback;
+  };
+  struct Ready {
+    uint32_t node = 0;
+    std::shared_ptr<Runnable> runnable;
+  };
+  struct EventKey {
+    Instant when;
+    uint64_t tie = 0;  // drawn from the seed, so that events of one instant are shuffled
+    EventId id = 0;
+    friend auto operator<=>(const EventKey&, const EventKey&) = default;
+  };
+
+  void RunReady();
+  void RunEarliest();
+  void Trace(Kind kind, uint32_t node, uint64_t payload);
+
+  const uint64_t seed_;
+  const Random root_;
+  Random schedule_;
+  Random ties_;
+  Instant now_;
+  EventId next_event_ = 1;
+  std::map<EventKey, Event> events_;
+  std::unordered_map<EventId, EventKey> event_keys_;  // never iterated in an order that matters
+  std::vector<Ready> ready_;
+  uint64_t steps_ = 0;
+  uint64_t steps_at_now_ = 0;
+  uint64_t trace_hash_ = 0xCBF29CE484222325;
+};
+
+struct DeterministicExecutorOptions {
+  // Blocking work takes this long, anything between as likely; several pieces at once overtake each other.
+  Duration blocking_min = absl::Microseconds(50);
+  Duration blocking_max = absl::Microseconds(500);
+  size_t blocking_queue_limit = 4096;
+};
+
+// One node's view of a Simulator, which must outlive it.
+class DeterministicExecutor final : public Executor {
+ public:
+  DeterministicExecutor(Simulator& simulator, uint32_t node, DeterministicExecutorOptions options = {});
+  ~DeterministicExecutor() override { Stop(); }
+
+  Instant Now() const override { return simulator_.Now(); }
+  void Schedule(std::shared_ptr<Runnable> runnable) override;
+  [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
+  TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
+  bool CancelTimer(TimerId id) override { return simulator_.Cancel(id); }
+  void Stop() override;
+
+ private:
+  Simulator& simulator_;
+  const uint32_t node_;
+  const DeterministicExecutorOptions options_;
+  Random latency_;
+  size_t blocking_in_flight_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_DETERMINISTIC_EXECUTOR_H_

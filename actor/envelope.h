@@ -1,0 +1,128 @@
+// A message on its way to an actor, with the actor's type erased; and what a message and a handler look like.
+#ifndef TROUPE_ACTOR_ENVELOPE_H_
+#define TROUPE_ACTOR_ENVELOPE_H_
+
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "actor/future.h"
+#include "actor/time.h"
+
+namespace troupe {
+
+class ActorBase;
+class LocalCell;
+
+namespace internal {
+// Whether Context::Fail was called in the current callback.
+bool FailurePending(const LocalCell& cell);
+
+template <typename M>
+struct ResultOf {
+  using Type = void;
+};
+template <typename M>
+requires requires { typename M::Result; }
+struct ResultOf<M> {
+  using Type = typename M::Result;
+};
+template <typename M>
+concept DeclaredControl = requires {
+  requires M::kControl;
+};
+}  // namespace internal
+
+// A message is a movable struct. `using Result = T;` in it says what an Ask of it answers; without, void.
+template <typename M>
+using ResultOf = typename internal::ResultOf<M>::Type;
+
+// `static constexpr bool kControl = true;` in a message puts it on the system lane: it outranks user messages and is
+// never refused, so its protocol must bound how many there are.
+template <typename M>
+inline constexpr bool kIsControl = internal::DeclaredControl<M>;
+
+// The two forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), and one
+// that is given the Reply and may answer later.
+template <typename A, typename M>
+concept HandlesNow = requires(A& actor, M message, typename A::Context& context) {
+  actor.Handle(std::move(message), context);
+};
+template <typename A, typename M>
+concept HandlesLater = requires(A& actor, M message, Reply<ResultOf<M>> reply, typename A::Context& context) {
+  actor.Handle(std::move(message), std::move(reply), context);
+};
+template <typename A, typename M>
+concept Handles = HandlesNow<A, M> || HandlesLater<A, M>;
+
+class Envelope {
+ public:
+  virtual ~Envelope() = default;
+
+  // The message's type, and the message itself: a layer that carries messages elsewhere finds its codec by the one
+  // and reads the other.
+  virtual const std::type_info& type() const = 0;
+  virtual void* message() = 0;
+
+  // Hands the message to the actor. An exception of the handler passes through.
+  virtual void Invoke(ActorBase& actor, LocalCell& cell) = 0;
+
+  // Answers the asker, if there is one that has no answer yet. The status must not be OK.
+  virtual void Fail(const absl::Status& status) = 0;
+
+  // When the asker stops waiting; Never for a Tell.
+  Instant deadline = Instant::Never();
+  // On the system lane.
+  bool control = false;
+};
+
+// A message of known type with its asker's Reply.
+template <typename M>
+class MessageEnvelope : public Envelope {
+ public:
+  MessageEnvelope(M message, Reply<ResultOf<M>> reply) : message_(std::move(message)), reply_(std::move(reply)) {
+    control = kIsControl<M>;
+  }
+
+  const std::type_info& type() const final { return typeid(M); }
+  void* message() final { return &message_; }
+  void Fail(const absl::Status& status) final { reply_(status); }
+  // For a layer that carries the message elsewhere and brings the answer back.
+  Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
+
+ protected:
+  M message_;
+  Reply<ResultOf<M>> reply_;
+};
+
+// A message for an actor of known type.
+template <typename A, typename M>
+requires Handles<A, M>
+class HandlerEnvelope final : public MessageEnvelope<M> {
+ public:
+  using MessageEnvelope<M>::MessageEnvelope;
+
+  void Invoke(ActorBase& base, LocalCell& cell) override {
+    using R = ResultOf<M>;
+    A& actor = static_cast<A&>(base);
+    typename A::Context context(cell);
+    if constexpr (HandlesLater<A, M>) {
+      actor.Handle(std::move(this->message_), std::move(this->reply_), context);
+    } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
+      static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
+      actor.Handle(std::move(this->message_), context);
+      if (!internal::FailurePending(cell)) this->reply_(absl::OkStatus());
+    } else {
+      Outcome<R> outcome = actor.Handle(std::move(this->message_), context);
+      // Else the asker gets the failure, from whoever catches it.
+      if (!internal::FailurePending(cell)) this->reply_(std::move(outcome));
+    }
+  }
+};
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_ENVELOPE_H_

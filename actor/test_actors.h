@@ -1,0 +1,88 @@
+// Actors and a harness for the tests of this folder: one system on a deterministic executor.
+#ifndef TROUPE_ACTOR_TEST_ACTORS_H_
+#define TROUPE_ACTOR_TEST_ACTORS_H_
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "actor/actor.h"
+#include "actor/deterministic_executor.h"
+
+namespace troupe::testing {
+
+// Time moves by hand, and a seed decides the order.
+class TestSystem {
+ public:
+  explicit TestSystem(uint64_t seed = 1) : simulator(seed), executor(simulator, /*node=*/1), system(executor) {}
+
+  // Runs until the answer is there, which an ask's deadline ensures.
+  template <typename R>
+  Outcome<R> Await(Future<R> future) {
+    // Shared: the answer may come after an expectation here has failed and returned.
+    auto outcome = std::make_shared<std::optional<Outcome<R>>>();
+    std::move(future).Then([outcome](Outcome<R> result) { *outcome = std::move(result); });
+    simulator.RunUntil([&] { return outcome->has_value(); }, absl::Hours(1));
+    return *std::move(*outcome);
+  }
+
+  // Runs whatever can run without time passing.
+  void Settle() { simulator.RunFor(absl::ZeroDuration()); }
+
+  Simulator simulator;
+  DeterministicExecutor executor;
+  ActorSystem system;
+};
+
+struct Note {
+  std::string text;
+};
+struct ReadNotes {
+  using Result = std::vector<std::string>;
+};
+struct Crash {
+  using Result = std::string;
+};
+struct FailPolitely {
+  using Result = std::string;
+};
+struct StopYourself {};
+struct Urgent {
+  static constexpr bool kControl = true;
+  std::string text;
+};
+
+// Remembers what it is told, in this incarnation; writes what happens to it into a log that outlives it.
+class Notebook : public Actor<Notebook> {
+ public:
+  explicit Notebook(std::vector<std::string>* log = nullptr) : log_(log) {}
+
+  void Started(Context&) { Log("started"); }
+  void Stopping(Context&) { Log("stopping"); }
+  void Restarting(const absl::Status& failure, Context&) { Log("restarting: " + std::string(failure.message())); }
+
+  void Handle(Note note, Context&) { notes_.push_back(std::move(note.text)); }
+  void Handle(Urgent urgent, Context&) { notes_.push_back(std::move(urgent.text)); }
+  std::vector<std::string> Handle(ReadNotes, Context&) { return notes_; }
+  std::string Handle(Crash, Context&) { throw std::runtime_error("ink spilled"); }
+  std::string Handle(FailPolitely, Context& context) {
+    context.Fail(absl::DataLossError("page torn"));
+    return "never seen";
+  }
+  void Handle(StopYourself, Context& context) { context.Stop(); }
+
+ private:
+  void Log(std::string line) {
+    if (log_ != nullptr) log_->push_back(std::move(line));
+  }
+
+  std::vector<std::string>* log_;
+  std::vector<std::string> notes_;
+};
+
+}  // namespace troupe::testing
+
+#endif  // TROUPE_ACTOR_TEST_ACTORS_H_

@@ -1,0 +1,144 @@
+#include "actor/thread_executor.h"
+
+#include <chrono>
+#include <limits>
+#include <utility>
+
+namespace troupe {
+
+template <typename T>
+bool ThreadExecutor::Queue<T>::Push(T item, size_t limit) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_ || items_.size() >= limit) return false;
+    items_.push_back(std::move(item));
+  }
+  not_empty_.notify_one();
+  return true;
+}
+
+template <typename T>
+bool ThreadExecutor::Queue<T>::Pop(T& item) {
+  std::unique_lock lock(mutex_);
+  not_empty_.wait(lock, [this] { return closed_ || !items_.empty(); });
+  if (closed_) return false;
+  item = std::move(items_.front());
+  items_.pop_front();
+  return true;
+}
+
+template <typename T>
+void ThreadExecutor::Queue<T>::Close() {
+  std::deque<T> dropped;  // destroyed outside the lock, since that may come back here
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+    dropped.swap(items_);
+  }
+  not_empty_.notify_all();
+}
+
+ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options) : options_(options) {
+  int workers = options_.workers > 0 ? options_.workers : static_cast<int>(std::thread::hardware_concurrency());
+  for (int i = 0; i < workers; ++i) {
+    threads_.emplace_back([this] {
+      std::shared_ptr<Runnable> runnable;
+      while (ready_.Pop(runnable)) {
+        runnable->RunTurn(options_.messages_per_turn);
+        runnable.reset();
+      }
+    });
+  }
+  for (int i = 0; i < options_.blocking_threads; ++i) {
+    threads_.emplace_back([this] {
+      absl::AnyInvocable<void()> work;
+      while (blocking_.Pop(work)) {
+        work();
+        work = nullptr;
+      }
+    });
+  }
+  threads_.emplace_back([this] { RunTimers(); });
+}
+
+ThreadExecutor::~ThreadExecutor() { Stop(); }
+
+Instant ThreadExecutor::Now() const {
+  return Instant::FromNanos(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+void ThreadExecutor::Schedule(std::shared_ptr<Runnable> runnable) {
+  ready_.Push(std::move(runnable), std::numeric_limits<size_t>::max());
+}
+
+bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
+  return blocking_.Push(std::move(work), options_.blocking_queue_limit);
+}
+
+ThreadExecutor::TimerId ThreadExecutor::RunAt(Instant when, absl::AnyInvocable<void()> callback) {
+  bool earliest = false;
+  TimerId id = 0;
+  {
+    std::lock_guard lock(timer_mutex_);
+    id = next_timer_++;
+    if (timers_stopped_) return id;
+    auto position = timers_.emplace(std::pair(when, id), std::move(callback)).first;
+    timer_times_.emplace(id, when);
+    earliest = position == timers_.begin();
+  }
+  if (earliest) timer_changed_.notify_one();
+  return id;
+}
+
+bool ThreadExecutor::CancelTimer(TimerId id) {
+  absl::AnyInvocable<void()> callback;  // destroyed outside the lock
+  std::lock_guard lock(timer_mutex_);
+  auto time = timer_times_.find(id);
+  if (time == timer_times_.end()) return false;
+  auto timer = timers_.find(std::pair(time->second, id));
+  callback = std::move(timer->second);
+  timers_.erase(timer);
+  timer_times_.erase(time);
+  return true;
+}
+
+void ThreadExecutor::RunTimers() {
+  std::unique_lock lock(timer_mutex_);
+  while (!timers_stopped_) {
+    if (timers_.empty() || timers_.begin()->first.first == Instant::Never()) {
+      timer_changed_.wait(lock);
+      continue;
+    }
+    Instant when = timers_.begin()->first.first;
+    if (Now() < when) {
+      timer_changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(when.nanos())));
+      continue;
+    }
+    auto timer = timers_.extract(timers_.begin());
+    timer_times_.erase(timer.key().second);
+    lock.unlock();
+    timer.mapped()();
+    timer.mapped() = nullptr;
+    lock.lock();
+  }
+}
+
+void ThreadExecutor::Stop() {
+  std::lock_guard stop_lock(stop_mutex_);
+  ready_.Close();
+  blocking_.Close();
+  std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>> dropped;
+  {
+    std::lock_guard lock(timer_mutex_);
+    timers_stopped_ = true;
+    timer_times_.clear();
+    dropped.swap(timers_);
+  }
+  timer_changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace troupe

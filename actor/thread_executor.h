@@ -1,0 +1,81 @@
+// The executor of production: worker threads for turns, a small pool for work that blocks, one thread for timers.
+// An idle one uses no CPU: all threads sleep until there is something to do or a timer is due.
+#ifndef TROUPE_ACTOR_THREAD_EXECUTOR_H_
+#define TROUPE_ACTOR_THREAD_EXECUTOR_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "actor/executor.h"
+
+namespace troupe {
+
+struct ThreadExecutorOptions {
+  // 0: one for each core.
+  int workers = 0;
+  // Work that waits for the disk, not for a core; a few suffice, since writes are gathered before they come here.
+  int blocking_threads = 4;
+  // Blocking work that may wait for a thread.
+  size_t blocking_queue_limit = 4096;
+  // Messages an actor handles before its worker turns to the next.
+  int messages_per_turn = 64;
+};
+
+class ThreadExecutor final : public Executor {
+ public:
+  explicit ThreadExecutor(ThreadExecutorOptions options);
+  ~ThreadExecutor() override;
+
+  Instant Now() const override;
+  void Schedule(std::shared_ptr<Runnable> runnable) override;
+  [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
+  TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
+  bool CancelTimer(TimerId id) override;
+  void Stop() override;
+
+ private:
+  // A queue that threads wait at. Closed, it gives nothing more.
+  template <typename T>
+  class Queue {
+   public:
+    // False: full or closed.
+    bool Push(T item, size_t limit);
+    // Waits. False: closed.
+    bool Pop(T& item);
+    void Close();
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable not_empty_;
+    std::deque<T> items_;
+    bool closed_ = false;
+  };
+
+  void RunTimers();
+
+  const ThreadExecutorOptions options_;
+  Queue<std::shared_ptr<Runnable>> ready_;
+  Queue<absl::AnyInvocable<void()>> blocking_;
+
+  std::mutex timer_mutex_;
+  std::condition_variable timer_changed_;
+  // Guarded by timer_mutex_.
+  bool timers_stopped_ = false;
+  TimerId next_timer_ = 1;
+  std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>> timers_;
+  std::unordered_map<TimerId, Instant> timer_times_;
+
+  std::mutex stop_mutex_;  // one Stop at a time
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_THREAD_EXECUTOR_H_

@@ -5,7 +5,8 @@
 //   Order:    a Read that begins after a Commit has returned sees it. One that overlaps it sees all of the
 //             Commit's writes to its shard or none.
 //   Errors:   a Commit that fails has an unknown outcome, on the disk and in memory. The caller ends the process
-//             and starts again from what the disk holds; nothing else is sound.
+//             and starts again from what the disk holds; nothing else is sound, so every call that begins after
+//             the failure returns its status. Damage that is read (kDataLoss) fails that call alone.
 //
 // A shard's revision counts its writes: it is stored with them, grows by Commit alone, and so a version (the
 // revision of a key's last write) is never given twice, also not after a delete or a restart.
@@ -38,7 +39,7 @@ struct Record {
 struct KeyWrite {
   std::string key;
   std::optional<std::string> value;
-  // The shard's revision with this write. Ascending within a ShardBatch.
+  // The shard's revision with this write: above that of the shard's last one. Gaps are allowed.
   uint64_t revision = 0;
 };
 
@@ -59,9 +60,9 @@ struct ReadResult {
 struct ScanRequest {
   ShardId shard = 0;
   // Only keys that begin so.
-  std::string prefix;
+  std::string prefix = {};
   // Only keys after this one.
-  std::optional<std::string> after;
+  std::optional<std::string> after = std::nullopt;
   // The scan ends at max_entries, or before the entry with which its keys and values would exceed max_bytes; the
   // first entry is given whatever its size.
   size_t max_entries = 0;
@@ -83,7 +84,8 @@ struct ScanResult {
 };
 
 struct StorageStats {
-  // Estimates; RocksDB's can be some percent off.
+  // Of all shards; bytes are those of keys and values. Exact up to 10,000 keys. Above, RocksDB estimates: it counts a
+  // key again for each overwrite until a compaction, and bytes as they lie on disk.
   uint64_t approximate_keys = 0;
   uint64_t approximate_bytes = 0;
 };

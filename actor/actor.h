@@ -78,7 +78,8 @@ class Actor : public ActorBase {
   }
 };
 
-// What an actor of type A can do besides computing. Good only within the callback that it was given to.
+// What an actor of type A can do besides computing. Good only in the actor's own turns: copy it into continuations
+// (Then, RunBlocking), but not into the work that goes to another thread.
 template <typename A>
 class ActorContext {
  public:

@@ -82,13 +82,12 @@ class Address {
   template <typename M>
   requires Handles<A, M> Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout)
   const {
-    auto state = std::make_shared<internal::FutureState<ResultOf<M>>>();
-    Instant deadline = cell_->executor().Now() + timeout;
-    state->SetDeadline(cell_->executor(), deadline);
-    auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), Reply<ResultOf<M>>(state));
+    const Instant deadline = cell_->executor().Now() + timeout;
+    auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
+    auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
     envelope->deadline = deadline;
     cell_->Deliver(std::move(envelope));
-    return Future<ResultOf<M>>(std::move(state));
+    return std::move(future);
   }
 
   void Stop() const { cell_->Stop(); }

@@ -145,6 +145,14 @@ class Reply {
   std::shared_ptr<internal::FutureState<R>> state_;
 };
 
+// Both ends of one answer; past the deadline the asker's ends in kDeadlineExceeded.
+template <typename R>
+std::pair<Future<R>, Reply<R>> MakeFuture(Executor& executor, Instant deadline) {
+  auto state = std::make_shared<internal::FutureState<R>>();
+  state->SetDeadline(executor, deadline);
+  return {Future<R>(state), Reply<R>(state)};
+}
+
 // A future whose outcome is there already.
 template <typename R>
 Future<R> ResolvedFuture(Outcome<R> outcome) {

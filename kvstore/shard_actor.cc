@@ -48,16 +48,17 @@ ShardActor::Round::~Round() {
 
 void ShardActor::Started(Context& context) {
   // Writes of an incarnation before this one may still be on their way to the disk. They pass before the fence does.
-  context.Then(writer_.Ask(CommitBatch{ShardBatch{shard_, {}}}, kCommitTimeout), [this, context](absl::Status fence) mutable {
-    if (!fence.ok()) return context.Fail(std::move(fence));
-    context.RunBlocking([storage = storage_, shard = shard_] { return storage->Read(shard, {}); },
-                        [this, context](absl::StatusOr<ReadResult> loaded) mutable {
-                          if (!loaded.ok()) return context.Fail(loaded.status());
-                          revision_ = loaded->revision;
-                          ReadRound(context);
-                          WriteRound(context);
-                        });
-  });
+  context.Then(writer_.Ask(CommitBatch{ShardBatch{shard_, {}}}, kCommitTimeout),
+               [this, context](absl::Status fence) mutable {
+                 if (!fence.ok()) return context.Fail(std::move(fence));
+                 context.RunBlocking([storage = storage_, shard = shard_] { return storage->Read(shard, {}); },
+                                     [this, context](absl::StatusOr<ReadResult> loaded) mutable {
+                                       if (!loaded.ok()) return context.Fail(loaded.status());
+                                       revision_ = loaded->revision;
+                                       ReadRound(context);
+                                       WriteRound(context);
+                                     });
+               });
 }
 
 // Reads.
@@ -77,18 +78,19 @@ void ShardActor::ReadRound(Context context) {
     keys.push_back(std::move(read.key));
     replies.push_back(std::move(read.reply));
   }
-  context.RunBlocking([storage = storage_, shard = shard_, keys = std::move(keys)] { return storage->Read(shard, keys); },
-                      [this, context, replies = std::move(replies)](absl::StatusOr<ReadResult> read) mutable {
-                        for (size_t i = 0; i < replies.size(); ++i) {
-                          if (!read.ok()) {
-                            replies[i](read.status());
-                          } else {
-                            replies[i](KeyReading{std::move(read->records[i]), shard_, read->revision});
-                          }
-                        }
-                        reading_ = false;
-                        ReadRound(context);
-                      });
+  context.RunBlocking(
+      [storage = storage_, shard = shard_, keys = std::move(keys)] { return storage->Read(shard, keys); },
+      [this, context, replies = std::move(replies)](absl::StatusOr<ReadResult> read) mutable {
+        for (size_t i = 0; i < replies.size(); ++i) {
+          if (!read.ok()) {
+            replies[i](read.status());
+          } else {
+            replies[i](KeyReading{std::move(read->records[i]), shard_, read->revision});
+          }
+        }
+        reading_ = false;
+        ReadRound(context);
+      });
 }
 
 void ShardActor::Handle(ScanShard scan, Reply<ScanResult> reply, Context& context) {
@@ -156,7 +158,6 @@ void ShardActor::JudgeAndCommit(std::vector<WaitingWrite> writes, const std::vec
     outcome.revision = *revision_;
     round.judged.push_back(JudgedWrite{std::move(outcome), std::move(waiting.reply)});
   }
-  // Also a round that writes nothing passes through the writer when it is not alone: what it answers rests on disk.
   auto answer = [this, context, round = std::move(round)](absl::Status committed) mutable {
     // The revision counted above may or may not be on disk: start over.
     if (!committed.ok()) return context.Fail(std::move(committed));
@@ -164,6 +165,7 @@ void ShardActor::JudgeAndCommit(std::vector<WaitingWrite> writes, const std::vec
     writing_ = false;
     WriteRound(context);
   };
+  // What such a round answers rests on what was read, which is durable.
   if (batch.writes.empty()) return answer(absl::OkStatus());
   context.Then(writer_.Ask(CommitBatch{std::move(batch)}, kCommitTimeout), std::move(answer));
 }

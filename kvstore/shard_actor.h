@@ -37,8 +37,8 @@ struct KeyReading {
 struct WriteOutcome {
   // False: the condition did not hold, and nothing was written.
   bool condition_held = true;
-  // The key before the write; when the condition failed, the key as it stands. Not read for a write without condition
-  // that has a value: then it is none.
+  // The key before the write; when the condition failed, the key as it stands. A write that needs no look at it (a
+  // value, no condition) says none.
   std::optional<Record> before;
   // Of this write; 0 when nothing was written.
   uint64_t version = 0;
@@ -109,8 +109,10 @@ class ShardActor : public Actor<ShardActor> {
   };
   // Writes of which nobody knows whether they happened, until they are answered. Ends so when the actor does.
   struct Round {
-    std::vector<JudgedWrite> judged;
+    Round() = default;
+    Round(Round&&) = default;
     ~Round();
+    std::vector<JudgedWrite> judged;
   };
 
   void ReadRound(Context context);

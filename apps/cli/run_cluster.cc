@@ -1,0 +1,174 @@
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "apps/cli/run.h"
+#include "apps/cli/text.h"
+
+namespace troupe {
+namespace {
+
+using Effect = Printer::Effect;
+
+std::string Slots(const KvApi::Shard& shard) { return absl::StrFormat("%04x-%04x", shard.first_slot, shard.last_slot); }
+
+std::string OrDash(const std::string& text) { return text.empty() ? "-" : Harmless(text); }
+
+void PrintShardJson(Run run, const KvApi::Shard& shard, uint64_t epoch) {
+  std::vector<std::string> copies;
+  for (const std::string& copy : shard.copies) copies.push_back(JsonString(copy));
+  JsonObject json;
+  json.Number("shard", shard.id).Number("first_slot", shard.first_slot).Number("last_slot", shard.last_slot);
+  json.Text("leader", shard.leader).Raw("copies", JsonArray(copies)).Id("revision", shard.revision);
+  run.print.Line(json.Bool("serving", shard.serving).Id("epoch", epoch).ToString());
+}
+
+void PrintActorJson(Run run, const KvApi::ActorInfo& actor) {
+  JsonObject json;
+  json.Id("id", actor.id).Text("name", actor.name).Text("type", actor.type).Text("node", actor.node);
+  json.Text("state", actor.state).Id("parent_id", actor.parent_id).Number("mailbox_depth", actor.mailbox_depth);
+  json.Number("mailbox_capacity", actor.mailbox_capacity).Id("handled", actor.handled);
+  run.print.Line(json.Number("restarts", actor.restarts).Text("last_failure", actor.last_failure).ToString());
+}
+
+// Rows for people, or the same cells apart by tabs for programs.
+void AddRow(Run run, Table& table, std::vector<std::string> row) {
+  if (run.print.format() == Format::kTable) {
+    table.Add(std::move(row));
+  } else {
+    run.print.Line(absl::StrJoin(row, "\t"));
+  }
+}
+
+std::string StatusJson(const KvApi::ClusterStatus& status) {
+  std::vector<std::string> problems;
+  for (const KvApi::Problem& problem : status.problems) {
+    JsonObject json;
+    problems.push_back(json.Text("summary", problem.summary).Text("remedy", problem.remedy).ToString());
+  }
+  const KvApi::Node& node = status.node;
+  JsonObject answered;
+  answered.Text("name", node.name).Text("node_id", node.node_id).Id("generation", node.generation);
+  answered.Text("address", node.address).Text("version", node.version);
+  answered.Number("uptime_seconds", static_cast<uint64_t>(absl::ToInt64Seconds(node.uptime)));
+  answered.Text("data_dir", node.data_dir).Number("format", node.format);
+  JsonObject json;
+  json.Text("cluster_id", status.cluster_id).Text("health", status.healthy ? "ok" : "degraded");
+  json.Raw("problems", JsonArray(problems)).Raw("node", answered.ToString());
+  json.Number("nodes", status.nodes).Number("nodes_may_fail", status.nodes_may_fail).Number("shards", status.shards);
+  json.Number("shards_serving", status.shards_serving).Number("copies_per_shard", status.copies_per_shard);
+  json.Id("approximate_keys", status.approximate_keys).Id("approximate_bytes", status.approximate_bytes);
+  json.Id("actors", status.actors).Id("actor_restarts", status.actor_restarts);
+  return json.Id("dead_letters", status.dead_letters).ToString();
+}
+
+std::string Tolerance(const KvApi::ClusterStatus& status) {
+  const std::string copies =
+      status.copies_per_shard == 1 ? "one copy" : Counted(status.copies_per_shard, "copy", "copies");
+  return absl::StrCat(Counted(status.nodes_may_fail, "node", "nodes"), " may fail: ", copies, " of each shard");
+}
+
+std::string Data(const KvApi::ClusterStatus& status) {
+  const std::string serving =
+      status.shards_serving == status.shards ? "all serving" : absl::StrCat(status.shards_serving, " of them serving");
+  return absl::StrCat(Counted(status.shards, "shard", "shards"), " x ",
+                      Counted(status.copies_per_shard, "copy", "copies"), ", ", serving, ", ",
+                      SizeText(status.approximate_bytes), ", about ", Counted(status.approximate_keys, "key", "keys"));
+}
+
+std::vector<std::pair<std::string_view, std::string>> StatusLines(const KvApi::ClusterStatus& status) {
+  const KvApi::Node& node = status.node;
+  const std::string place = node.data_dir.empty()
+                                ? "data in memory"
+                                : absl::StrCat("data in ", Harmless(node.data_dir), " (format ", node.format, ")");
+  std::vector<std::pair<std::string_view, std::string>> lines = {
+      {"Cluster", absl::StrCat(Harmless(status.cluster_id), ", ", Counted(status.nodes, "node", "nodes"))},
+      {"Health", status.healthy ? "ok" : "degraded"},
+      {"Tolerance", Tolerance(status)},
+      {"Data", Data(status)},
+      {"Node", absl::StrCat(Harmless(node.name), " at ", Harmless(node.address), ", version ", Harmless(node.version),
+                            ", up ", DurationText(node.uptime), ", start ", node.generation, ", ", place)},
+      {"Actors", absl::StrCat(Grouped(status.actors), " alive, ", Counted(status.actor_restarts, "restart", "restarts"),
+                              ", ", Counted(status.dead_letters, "dead letter", "dead letters"))},
+  };
+  for (const KvApi::Problem& problem : status.problems) {
+    lines.push_back({"Problem", Harmless(problem.summary)});
+    if (!problem.remedy.empty()) lines.push_back({"  remedy", Harmless(problem.remedy)});
+  }
+  return lines;
+}
+
+}  // namespace
+
+ExitCode RunShards(Run run) {
+  const auto map = run.api.GetShardMap(run.invocation.settings.timeout);
+  if (!map.ok()) return run.print.Failed(map.status(), Effect::kReads);
+  // No shard has the largest number there is, so it can stand for all.
+  uint64_t only = UINT64_MAX;
+  const bool all = run.invocation.arguments.empty() || !absl::SimpleAtoi(run.invocation.arguments[0].text, &only);
+  Table table({{"SHARD", true}, {"SLOTS"}, {"LEADER"}, {"COPIES"}, {"REVISION", true}});
+  bool found = false;
+  for (const KvApi::Shard& shard : map->shards) {
+    if (!all && shard.id != only) continue;
+    found = true;
+    if (run.print.format() == Format::kJson) {
+      PrintShardJson(run, shard, map->epoch);
+      continue;
+    }
+    std::vector<std::string> row = {absl::StrCat(shard.id), Slots(shard), OrDash(shard.leader),
+                                    OrDash(absl::StrJoin(shard.copies, " ")), absl::StrCat(shard.revision)};
+    if (!shard.serving) row.push_back("not serving");
+    AddRow(run, table, std::move(row));
+  }
+  table.Print(run.print);
+  if (found || all) return ExitCode::kDone;
+  run.print.Note(absl::StrCat("no: there is no shard ", only, " among the ", map->shards.size()));
+  return ExitCode::kNo;
+}
+
+ExitCode RunActors(Run run) {
+  const std::string prefix = run.invocation.arguments.empty() ? "" : run.invocation.arguments[0].text;
+  Table table({{"ID", true}, {"NAME"}, {"TYPE"}, {"STATE"}, {"MAILBOX", true}, {"HANDLED", true}, {"RESTARTS", true}});
+  for (std::string token;;) {
+    const auto page = run.api.ListActors(prefix, token, run.invocation.settings.timeout);
+    if (!page.ok()) return run.print.Failed(page.status(), Effect::kReads);
+    for (const KvApi::ActorInfo& actor : page->actors) {
+      if (run.print.format() == Format::kJson) {
+        PrintActorJson(run, actor);
+        continue;
+      }
+      std::vector<std::string> row = {absl::StrCat(actor.id),
+                                      OrDash(actor.name),
+                                      OrDash(actor.type),
+                                      actor.state,
+                                      absl::StrCat(actor.mailbox_depth, "/", actor.mailbox_capacity),
+                                      absl::StrCat(actor.handled),
+                                      absl::StrCat(actor.restarts)};
+      if (!actor.last_failure.empty()) row.push_back(Harmless(actor.last_failure));
+      AddRow(run, table, std::move(row));
+    }
+    table.Print(run.print);
+    if (page->next_page_token.empty()) return ExitCode::kDone;
+    if (page->next_page_token == token) {
+      return run.print.Error("the server gives the same page again and again", ExitCode::kRefused);
+    }
+    token = page->next_page_token;
+  }
+}
+
+ExitCode RunStatus(Run run) {
+  const auto status = run.api.GetStatus(run.invocation.settings.timeout);
+  if (!status.ok()) return run.print.Failed(status.status(), Effect::kReads);
+  if (run.print.format() == Format::kJson) {
+    run.print.Line(StatusJson(*status));
+  } else {
+    for (const auto& [name, text] : StatusLines(*status)) {
+      run.print.Line(run.print.format() == Format::kTable
+                         ? absl::StrCat(run.print.Heading(absl::StrFormat("%-9s", std::string(name))), "  ", text)
+                         : absl::StrCat(Absl(name), "\t", text));
+    }
+  }
+  return status->healthy ? ExitCode::kDone : ExitCode::kUnhealthy;
+}
+
+}  // namespace troupe

@@ -1,15 +1,15 @@
 // Each of Debian's packages that the product links is found, links, and is the version that the design was
 // tried with. When this test is red nothing else is worth reading.
-#include <cstdlib>
-#include <memory>
-#include <string>
-
 #include <glog/logging.h>
 #include <google/protobuf/stubs/common.h>
 #include <grpcpp/grpcpp.h>
 #include <rocksdb/db.h>
 #include <rocksdb/version.h>
 #include <xxhash.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"

@@ -24,7 +24,7 @@ absl::Status Wrong(const Parts&... parts) {
 
 std::string Shown(std::string_view word) {
   const std::string harmless = Harmless(word.substr(0, kMaxShownBytes));
-  return harmless == word ? harmless : Quoted(word, kMaxShownBytes);
+  return !word.empty() && harmless == word ? harmless : Quoted(word, kMaxShownBytes);
 }
 
 std::string OrNearest(std::string_view word, const std::vector<std::string>& candidates) {

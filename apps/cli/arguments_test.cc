@@ -66,6 +66,7 @@ TEST(ArgumentsTest, SaysWhatIsWrongAndWhatWasMeant) {
   const Row rows[] = {
       {"gte a", "no such command: gte; nearest: get"},
       {"banana", "no such command: banana; try: help"},
+      {"\"\"", "no such command: \"\"; try: help"},
       {"\"\\x1b[0m\"", "no such command: \"\\x1b[0m\"; try: help"},
       {"--endpont=x get a", "--endpont: no such flag; nearest: --endpoint"},
       {"--keep-goin", "--keep-goin: no such flag; nearest: --keep-going"},

@@ -66,7 +66,7 @@ ExitCode Printer::Error(std::string_view text, ExitCode code) {
 
 ExitCode Printer::Failed(const absl::Status& status, Effect effect, std::string_view about) {
   std::string text = about.empty() ? "" : absl::StrCat(Quoted(about, 64), ": ");
-  const absl::string_view message = status.message();
+  const absl::string_view message = status.code() == absl::StatusCode::kCancelled ? "interrupted" : status.message();
   absl::StrAppend(
       &text, message.empty() ? absl::StatusCodeToString(status.code()) : Harmless({message.data(), message.size()}));
   if (NoNodeAnswered(status)) {

@@ -2,6 +2,7 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,12 +54,14 @@ class LibeditEditor final : public LineEditor {
     el_set(editor_, EL_EDITOR, "emacs");
     el_set(editor_, EL_HIST, history, history_);
     el_set(editor_, EL_PROMPT, &LibeditEditor::Prompt);
-    // Ctrl-C is a key while a line is edited; as a signal it would end the program.
-    el_set(editor_, EL_SETTY, "-d", "intr=", nullptr);
+    // Ctrl-C is a key while a line is edited, no signal; so then is Ctrl-Z, which has to be brought back.
+    el_set(editor_, EL_SETTY, "-d", "-isig", nullptr);
     el_set(editor_, EL_ADDFN, "troupe-complete", "complete the word", &LibeditEditor::OnTab);
     el_set(editor_, EL_ADDFN, "troupe-clear", "give the line up", &LibeditEditor::OnCtrlC);
+    el_set(editor_, EL_ADDFN, "troupe-stop", "stop the program", &LibeditEditor::OnCtrlZ);
     el_set(editor_, EL_BIND, "^I", "troupe-complete", nullptr);
     el_set(editor_, EL_BIND, "^C", "troupe-clear", nullptr);
+    el_set(editor_, EL_BIND, "^Z", "troupe-stop", nullptr);
     el_set(editor_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     // Redraws when the window changes, and restores the terminal when the program is stopped.
     el_set(editor_, EL_SIGNAL, 1);
@@ -122,8 +125,14 @@ class LibeditEditor final : public LineEditor {
     LibeditEditor* const self = Self(editor);
     self->cleared_ = true;
     std::fputs("^C\n", self->screen_);
+    std::fflush(self->screen_);
     // Ends el_gets; what it returns is not looked at.
     return CC_EOF;
+  }
+
+  static unsigned char OnCtrlZ(EditLine*, int) {
+    kill(getpid(), SIGTSTP);
+    return CC_REFRESH;
   }
 
   static unsigned char OnTab(EditLine* editor, int) { return Self(editor)->Complete(); }
@@ -142,16 +151,23 @@ class LibeditEditor final : public LineEditor {
     const std::string word = CommonBeginning(completion.words) + (only ? " " : "");
     const std::string typed = before.substr(completion.begin);
     if (word.size() > typed.size() || only) {
-      // libedit counts characters here.
-      el_deletestr(editor_, static_cast<int>(
-                                std::count_if(typed.begin(), typed.end(), [](char c) { return (c & 0xc0) != 0x80; })));
-      el_insertstr(editor_, word.c_str());
+      Replace(typed, word);
       return result == CC_REDISPLAY ? CC_REDISPLAY : CC_REFRESH;
     }
     std::fputc('\n', screen_);
     for (const std::string& choice : completion.words) std::fprintf(screen_, "%s  ", choice.c_str());
     std::fputc('\n', screen_);
     return CC_REDISPLAY;
+  }
+
+  // Before the cursor.
+  void Replace(std::string_view typed, std::string_view word) {
+    const size_t common = word.substr(0, typed.size()) == typed ? typed.size() : 0;
+    typed.remove_prefix(common);
+    // libedit counts characters here.
+    const auto begins_one = [](char c) { return (c & 0xc0) != 0x80; };
+    el_deletestr(editor_, static_cast<int>(std::count_if(typed.begin(), typed.end(), begins_one)));
+    el_insertstr(editor_, std::string(word.substr(common)).c_str());
   }
 
   const std::string history_file_;

@@ -242,7 +242,7 @@ TEST_F(SessionTest, EveryFailureHasItsTextAndItsCode) {
       {absl::ResourceExhaustedError("too much waits"), "cas k a b", "error: too much waits\n", 5},
       {absl::InternalError("\x1b[31m\\x00"), "get a b", "error: \"a\": \\x1b[31m\\x00\n", 5},
       {absl::UnimplementedError(""), "shards", "error: UNIMPLEMENTED\n", 5},
-      {absl::CancelledError("cancelled"), "actors", "error: cancelled\n", 130},
+      {absl::CancelledError("cancelled"), "actors", "error: interrupted\n", 130},
       {absl::UnavailableError("it stops"), "status", "error: it stops\n", 4},
   };
   for (const Row& row : rows) {
@@ -286,7 +286,7 @@ TEST_F(SessionTest, TextStopsAtTheFirstNoAndEndsWithItsCode) {
   EXPECT_EQ(Do("get b; gte; get a -o plain"),
             (Seen{"1\n", "(not found)\nerror: no such command: gte; nearest: get\n", 1}));
   api_.failure = absl::CancelledError("cancelled");
-  EXPECT_EQ(Do("get a; get a").err, "error: cancelled\n");
+  EXPECT_EQ(Do("get a; get a").err, "error: interrupted\n");
 }
 
 TEST_F(SessionTest, TextOfTheCommandLineIsRun) {

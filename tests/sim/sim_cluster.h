@@ -1,0 +1,94 @@
+// Whole nodes in one thread, under virtual time, from one seed. The front door of the simulation.
+//
+//   SimCluster cluster(/*seed=*/7);
+//   cluster.Start("n1");
+//   EXPECT_TRUE(cluster.Set("n1", "user:1", "ada").ok());
+//   cluster.Kill("n1");
+//   cluster.Start("n1");
+//   EXPECT_EQ(cluster.Get("n1", "user:1"), "ada");
+//
+// A node here is apps/node's Node, the same code that troupe-node runs, on a DeterministicExecutor and a
+// MemoryStorage; its requests pass through protobuf as they would on the wire. Killing it destroys the Node with all
+// it has in memory and under way; its MemoryDisk, identity and generation stay for the next start.
+#ifndef TROUPE_TESTS_SIM_SIM_CLUSTER_H_
+#define TROUPE_TESTS_SIM_SIM_CLUSTER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "actor/deterministic_executor.h"
+#include "apps/node/node.h"
+#include "kvstore/memory_storage.h"
+#include "tests/sim/plan.h"
+
+namespace troupe::sim {
+
+// One request of a plan, from call to return.
+struct Operation {
+  PlanLine line;
+  Instant called;
+  Instant returned;
+  // What the service said. kUnavailable also when the node was down or went down; then a write may have happened.
+  absl::Status status;
+  // Of a get: the value. Of a list: keys and values, "key=value", separated by spaces.
+  std::string result;
+  // The node was killed, or killed itself, before it answered.
+  bool cut_off = false;
+};
+
+class SimCluster {
+ public:
+  explicit SimCluster(uint64_t seed) : simulator_(seed) {}
+  ~SimCluster();
+
+  // Process-level verbs. Starting a node that runs and killing one that does not are nothing.
+  void Start(const std::string& name);
+  void Kill(const std::string& name);
+  // Its next commit fails, half of the time after it has reached the disk, and the node ends itself.
+  void FailDisk(const std::string& name);
+  bool up(const std::string& name) const;
+
+  // Requests, run until they are answered. The node must be up.
+  absl::StatusOr<kv::v1::SetResponse> Set(const std::string& node, const std::string& key, const std::string& value);
+  // The value; an error as its code's name in angle brackets, "<NOT_FOUND>".
+  std::string Get(const std::string& node, const std::string& key);
+
+  // Runs a whole plan, requests overlapping as their times say, and gives its operations in the order of their
+  // returns.
+  std::vector<Operation> Run(const Plan& plan);
+
+  Simulator& simulator() { return simulator_; }
+  // nullptr while it is down.
+  Node* node(const std::string& name);
+
+ private:
+  struct Machine {
+    uint32_t number = 0;
+    uint64_t generation = 0;
+    std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
+    // While it is up.
+    std::unique_ptr<DeterministicExecutor> executor;
+    std::unique_ptr<MemoryStorage> storage;
+    std::unique_ptr<Node> node;
+    std::shared_ptr<bool> ready;  // whether its services may be called
+  };
+  using Finish = std::function<void(absl::Status, std::string result)>;
+
+  Node& ReadyNode(const std::string& name);
+  void Do(const PlanLine& line);
+  void Request(Node& node, const PlanLine& line, Finish finish);
+
+  Simulator simulator_;
+  NoPeers transport_;
+  std::map<std::string, Machine> machines_;
+  std::vector<Operation> operations_;
+  size_t outstanding_ = 0;
+};
+
+}  // namespace troupe::sim
+
+#endif  // TROUPE_TESTS_SIM_SIM_CLUSTER_H_

@@ -32,6 +32,14 @@ checks() {
   finish "$(verdict $((failed - failed_before)))" 'format, scripts, layering'
 }
 
+# After bazel_tests, which builds what the README's commands run.
+readme() {
+  local failed_before=$failed
+  begin readme
+  check readme tests/readme_test.py
+  finish "$(verdict $((failed - failed_before)))" 'its commands, its example, its links'
+}
+
 # bazel test in the configuration $2 (named $1 in the progress) with the arguments "$3"...; counts each test case.
 bazel_tests() {
   local name=$1 config=$2 status=0 counts

@@ -111,7 +111,7 @@ call ./run build </dev/null
 expect 'missing packages are installed' test "$status" = 0
 expect 'the lists are read first' test "$(cut -d' ' -f1 apt.calls | tr "\n" " ")" = 'update install install '
 expect 'without what is only recommended' says apt.calls 'install -y --no-install-recommends bazel-bootstrap'
-expect 'it says how much' says err '19 missing (3 MB). Will run:'
+expect 'it says how much' says err ' missing (3 MB). Will run:'
 
 rm -f bin/sudo apt.calls
 chmod 777 . .troupe

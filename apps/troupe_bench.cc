@@ -46,7 +46,11 @@ int Main(const std::vector<std::string>& args) {
     return absl::IsCancelled(report.status()) ? kExitInterrupted : kExitFailed;
   }
   std::cout << (config->json ? ToJsonLines(*report) : ToTable(*report)) << std::flush;
-  return std::cout.good() && report->errors == 0 ? 0 : kExitFailed;
+  if (!std::cout.good()) {
+    std::cerr << "error: the figures could not be written to stdout\n";
+    return kExitFailed;
+  }
+  return report->errors == 0 ? 0 : kExitFailed;
 }
 
 }  // namespace

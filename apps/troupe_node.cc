@@ -1,5 +1,4 @@
 // troupe-node: one node of a cluster, as a process.
-#include <fcntl.h>
 #include <glog/logging.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,10 +15,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "actor/thread_executor.h"
-#include "apps/cli/version.h"
 #include "apps/node/grpc_server.h"
 #include "apps/node/node.h"
 #include "apps/node/node_config.h"
+#include "apps/version.h"
 #include "kvstore/data_dir.h"
 #include "kvstore/rocksdb_storage.h"
 

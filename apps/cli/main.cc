@@ -13,7 +13,7 @@
 #include "apps/cli/line_editor.h"
 #include "apps/cli/repl.h"
 #include "apps/cli/session.h"
-#include "apps/cli/version.h"
+#include "apps/version.h"
 #include "kvstore/client/client.h"
 
 namespace troupe {

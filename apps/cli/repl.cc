@@ -8,7 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "apps/cli/help.h"
 #include "apps/cli/text.h"
-#include "apps/cli/version.h"
+#include "apps/version.h"
 
 namespace troupe {
 namespace {

@@ -6,7 +6,7 @@
 #include <sstream>
 
 #include "apps/cli/fake_api.h"
-#include "apps/cli/version.h"
+#include "apps/version.h"
 
 namespace troupe {
 namespace {

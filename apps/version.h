@@ -1,5 +1,5 @@
-#ifndef TROUPE_APPS_CLI_VERSION_H_
-#define TROUPE_APPS_CLI_VERSION_H_
+#ifndef TROUPE_APPS_VERSION_H_
+#define TROUPE_APPS_VERSION_H_
 
 namespace troupe {
 
@@ -8,4 +8,4 @@ inline constexpr char kProductVersion[] = "0.1.0";
 
 }  // namespace troupe
 
-#endif  // TROUPE_APPS_CLI_VERSION_H_
+#endif  // TROUPE_APPS_VERSION_H_

@@ -22,6 +22,8 @@
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 
+#include <concepts>
+#include <exception>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -95,13 +97,14 @@ class ActorContext {
     return system().template SpawnUnder<B>(&cell_, std::move(options), std::move(args)...);
   }
 
-  // This actor ends after the current callback.
-  void Stop() { cell_.Stop(); }
+  // This actor ends after the current callback, before anything that waits.
+  void Stop() { cell_.StopAfterCallback(); }
   // The current callback counts as failed; it should return soon. The status must not be OK.
   void Fail(absl::Status status) { cell_.Fail(std::move(status)); }
 
   // Handle(Terminated) will be called exactly once when `other` has terminated, also if it has already. Watching
-  // twice is watching once; Unwatch takes it back, even a notice that is on its way.
+  // twice is watching once; Unwatch takes it back, even a notice that is on its way. Watches end with their
+  // incarnation.
   template <typename B>
   void Watch(const Address<B>& other) {
     cell_.Watch(other.cell(), [](Terminated terminated) -> std::unique_ptr<Envelope> {
@@ -126,6 +129,12 @@ class ActorContext {
   // False: it has fired, was cancelled before, or never was.
   bool Cancel(TimerId timer) { return cell_.CancelTimer(timer); }
 
+  // A child with the default options.
+  template <typename B, typename... Args>
+  requires std::constructible_from<B, Args...> Address<B> Spawn(Args... args) {
+    return Spawn<B>(SpawnOptions{}, std::move(args)...);
+  }
+
   // Calls back with the answer in a turn of this incarnation; never, if that ends before.
   template <typename R, typename F>
   void Then(Future<R> future, F callback) {
@@ -137,18 +146,28 @@ class ActorContext {
     });
   }
 
-  // Runs `work` on the blocking pool and calls back with what it returns, as Then does. `work` must not touch the
-  // actor. kResourceExhausted when the pool is full: then `work` was not run. `work` returns an absl::Status or
-  // StatusOr.
+  // Runs `work` on the blocking pool and calls back with what it returns, an absl::Status or StatusOr, as Then does.
+  // `work` must not touch the actor. kResourceExhausted when the pool is full: then `work` was not run. An exception
+  // that leaves it comes back as kInternal.
   template <typename Work, typename F>
   void RunBlocking(Work work, F callback) {
     using T = std::invoke_result_t<Work&>;
     auto shared = std::make_shared<F>(std::move(callback));
-    auto finish = [cell = self_cell(), incarnation = cell_.incarnation(), shared](T outcome) {
-      cell->PostToIncarnation(incarnation,
-                              [shared, outcome = std::move(outcome)]() mutable { (*shared)(std::move(outcome)); });
+    // Gives the callback away, so that it ends in the actor's turn and not on the pool's thread.
+    auto finish = [cell = self_cell(), incarnation = cell_.incarnation(), shared](T outcome) mutable {
+      cell->PostToIncarnation(incarnation, [shared = std::move(shared), outcome = std::move(outcome)]() mutable {
+        (*shared)(std::move(outcome));
+      });
     };
-    bool taken = cell_.executor().RunBlocking([work = std::move(work), finish]() mutable { finish(work()); });
+    bool taken = cell_.executor().RunBlocking([work = std::move(work), finish]() mutable {
+      try {
+        finish(work());
+      } catch (const std::exception& exception) {
+        finish(absl::InternalError(exception.what()));
+      } catch (...) {
+        finish(absl::InternalError("an exception that is no std::exception"));
+      }
+    });
     if (!taken) finish(absl::ResourceExhaustedError("too much work waits for the disk; try again in a moment"));
   }
 

@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <random>
@@ -152,9 +153,9 @@ void ActorSystem::CountDeadLetter(DeadLetterReason reason, const LocalCell& reci
   if (on_dead_letter_) on_dead_letter_(DeadLetter{reason, recipient.label(), TypeName(envelope.type())});
 }
 
-Duration ActorSystem::RestartDelay(const RestartBackoff& backoff, int recent_restarts) {
+Duration ActorSystem::RestartDelay(const RestartBackoff& backoff, int failures_in_a_row) {
   std::lock_guard lock(mutex_);
-  return BackoffAfter(backoff, recent_restarts, random_);
+  return BackoffAfter(backoff, failures_in_a_row, random_);
 }
 
 void ActorSystem::BeginShutdown() {
@@ -162,9 +163,10 @@ void ActorSystem::BeginShutdown() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    for (const auto& [id, cell] : cells_) cells.push_back(cell);
+    for (const auto& [id, cell] : cells_) {
+      if (cell->top_level()) cells.push_back(cell);
+    }
   }
-  // Children too: a stop that an actor gets twice is one.
   for (const auto& cell : cells) cell->Stop();
 }
 
@@ -177,7 +179,9 @@ absl::Status ActorSystem::Shutdown(Duration timeout) {
   internal::CheckMayWait();
   BeginShutdown();
   std::unique_lock lock(mutex_);
-  if (emptied_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return cells_.empty(); })) {
+  // No clock of the standard's can add an infinite time.
+  const Duration wait = std::min(timeout, absl::Hours(24 * 365));
+  if (emptied_.wait_for(lock, absl::ToChronoNanoseconds(wait), [this] { return cells_.empty(); })) {
     return absl::OkStatus();
   }
   return absl::DeadlineExceededError(absl::StrCat(cells_.size(), " actors did not terminate within ",

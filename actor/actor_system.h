@@ -42,7 +42,8 @@ class ActorSystem {
   ActorSystem();
   // Chance (the jitter of restarts) comes from `random`.
   explicit ActorSystem(Executor& executor, Random random = Random(0));
-  // Shuts down (10 s at most), then drops what is left.
+  // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
+  // handlers that run, and drops what is left, without hooks.
   ~ActorSystem();
 
   // A top-level actor, constructed from copies of the arguments, again at each restart. After Shutdown has begun the
@@ -76,7 +77,7 @@ class ActorSystem {
   // Called for each dead letter, on the thread that caused it; it must be quick. Set it before the first message.
   void OnDeadLetter(std::function<void(const DeadLetter&)> hook) { on_dead_letter_ = std::move(hook); }
 
-  // Tells all top-level actors to stop; terminated() says when all are gone.
+  // Tells all top-level actors to stop, and they their children; terminated() says when all are gone.
   void BeginShutdown();
   bool terminated() const;
   // BeginShutdown, and waits. kDeadlineExceeded names an actor that is still there.
@@ -92,7 +93,7 @@ class ActorSystem {
         std::move(options)));
   }
   void Forget(LocalCell& cell);
-  Duration RestartDelay(const RestartBackoff& backoff, int recent_restarts);
+  Duration RestartDelay(const RestartBackoff& backoff, int failures_in_a_row);
   void CountRestart() { restarts_.fetch_add(1, std::memory_order_relaxed); }
   void CountDeadLetter(DeadLetterReason reason, const LocalCell& recipient, const Envelope& envelope);
 

@@ -126,7 +126,21 @@ TEST(AskTest, ADroppedReplyIsAnAnswer) {
   Address<Oracle> oracle = test.system.Spawn<Oracle>();
   Future<int> answer = oracle.Ask(Question{});
   oracle.Tell(ForgetTheQuestion{});
-  EXPECT_TRUE(absl::IsUnavailable(test.Await(std::move(answer)).status()));
+  EXPECT_TRUE(absl::IsUnknown(test.Await(std::move(answer)).status()));
+}
+
+// Takes the question's Reply with it when it fails.
+class Sphinx : public Actor<Sphinx> {
+ public:
+  void Handle(Question, Reply<int>, Context&) { throw std::runtime_error("riddle unsolved"); }
+  void Handle(Greet, Reply<std::string>, Context& context) { context.Fail(absl::DataLossError("stone cracked")); }
+};
+
+TEST(AskTest, TheFailureOfAHandlerThatHadTheReplyIsTheAnswer) {
+  TestSystem test;
+  Address<Sphinx> sphinx = test.system.Spawn<Sphinx>();
+  EXPECT_THAT(std::string(test.Await(sphinx.Ask(Question{})).status().message()), HasSubstr("riddle unsolved"));
+  EXPECT_EQ(test.Await(sphinx.Ask(Greet{})).status(), absl::DataLossError("stone cracked"));
 }
 
 TEST(AskTest, AMessageWhoseAskerHasGivenUpIsNotHandled) {
@@ -184,6 +198,30 @@ TEST(AskDeathTest, WaitingInATurnIsABrokenPromise) {
       "Context::Then");
 }
 
+struct Quit {
+  static constexpr bool kControl = true;
+};
+class Quitter : public Actor<Quitter> {
+ public:
+  explicit Quitter(int* handled) : handled_(handled) {}
+  void Handle(Quit, Context& context) {
+    ++*handled_;
+    context.Stop();
+  }
+
+ private:
+  int* handled_;
+};
+
+TEST(StopTest, AnActorThatStopsItselfHandlesNothingMore) {
+  TestSystem test;
+  int handled = 0;
+  Address<Quitter> quitter = test.system.Spawn<Quitter>(&handled);
+  for (int i = 0; i < 5; ++i) quitter.Tell(Quit{});
+  test.Settle();
+  EXPECT_EQ(handled, 1);
+}
+
 TEST(NamesTest, ANameLeadsToItsActorAndEndsWithIt) {
   TestSystem test;
   Address<Notebook> first = test.system.Spawn<Notebook>();
@@ -239,6 +277,27 @@ TEST(ShutdownTest, EndsEveryActorAndRefusesNewOnes) {
   EXPECT_TRUE(system.terminated());
   EXPECT_THAT(log, ElementsAre("started", "stopping"));
   EXPECT_FALSE(system.Spawn<Notebook>(&log).Tell(Note{"too late"}));
+}
+
+TEST(ShutdownTest, MayWaitForEver) {
+  ActorSystem system;
+  system.Spawn<Notebook>();
+  EXPECT_TRUE(system.Shutdown(absl::InfiniteDuration()).ok());
+}
+
+TEST(ShutdownTest, AnAskThatTheExecutorOutlastsNotStillEnds) {
+  std::optional<absl::Status> ended;
+  std::optional<Reply<int>> kept;
+  {
+    TestSystem test;
+    test.system.Spawn<Oracle>().Ask(Question{}).Then([&](absl::StatusOr<int> answer) { ended = answer.status(); });
+    auto [future, reply] = MakeFuture<int>(test.executor, Instant::Never());
+    kept = std::move(reply);
+    test.Settle();
+  }
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_TRUE(absl::IsUnknown(*ended));
+  (*kept)(1);  // after its executor is gone: no harm
 }
 
 }  // namespace

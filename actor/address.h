@@ -42,7 +42,7 @@ class Cell : public std::enable_shared_from_this<Cell> {
   // False: refused. The envelope's asker has its error, and the dead letter is counted.
   virtual bool Deliver(std::unique_ptr<Envelope> envelope) = 0;
 
-  // Ends the actor after the message that it is in, before those that wait.
+  // Ends the actor before the user messages that wait; what waits on the system lane comes first.
   virtual void Stop() = 0;
 
   // `watcher` gets NotifyTerminated once: when the actor terminates, or now when it has.
@@ -50,6 +50,8 @@ class Cell : public std::enable_shared_from_this<Cell> {
   virtual void RemoveWatcher(ActorId watcher) = 0;
   virtual void NotifyTerminated(ActorId who, absl::Status reason) = 0;
 
+  // Unique among all that an actor of this process may watch: a layer that serves far actors gives them ids that no
+  // local one has.
   virtual ActorId id() const = 0;
   virtual bool alive() const = 0;
   // For people: the registered name if there is one, else the type and id.

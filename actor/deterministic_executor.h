@@ -50,7 +50,7 @@ class Simulator {
   EventId At(Instant when, uint32_t node, Kind kind, absl::AnyInvocable<void()> callback);
   bool Cancel(EventId id);
   void MakeReady(uint32_t node, std::shared_ptr<Runnable> runnable);
-  // Drops what a node has ready and all its events: its process is gone.
+  // Drops what a node has ready and all its events. For DeterministicExecutor::Stop, which also lets nothing new in.
   void DropNode(uint32_t node);
 
   // One step. False: there is nothing left to do, now or later.

@@ -87,15 +87,35 @@ class MessageEnvelope : public Envelope {
     control = kIsControl<M>;
   }
 
+  ~MessageEnvelope() override {
+    if (held_ != nullptr) held_->Release(absl::OkStatus());
+  }
+
   const std::type_info& type() const final { return typeid(M); }
   void* message() final { return &message_; }
-  void Fail(const absl::Status& status) final { reply_(status); }
+  void Fail(const absl::Status& status) final {
+    if (held_ != nullptr) {
+      std::exchange(held_, nullptr)->Release(status);
+    } else {
+      reply_(status);
+    }
+  }
   // For a layer that carries the message elsewhere and brings the answer back.
   Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
 
  protected:
+  // For the handler, whose failure is still this asker's answer.
+  Reply<ResultOf<M>> LendReply() {
+    held_ = reply_.state();
+    if (held_ != nullptr) held_->Hold();
+    return std::move(reply_);
+  }
+
   M message_;
   Reply<ResultOf<M>> reply_;
+
+ private:
+  std::shared_ptr<internal::FutureState<ResultOf<M>>> held_;
 };
 
 // A message for an actor of known type.
@@ -110,7 +130,7 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
     A& actor = static_cast<A&>(base);
     typename A::Context context(cell);
     if constexpr (HandlesLater<A, M>) {
-      actor.Handle(std::move(this->message_), std::move(this->reply_), context);
+      actor.Handle(std::move(this->message_), this->LendReply(), context);
     } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
       static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
       actor.Handle(std::move(this->message_), context);

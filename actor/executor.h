@@ -28,6 +28,7 @@ class Runnable {
 //   Ordering: Runnables are taken in the order in which they were scheduled (or in a seeded one); blocking work
 //             starts in the order in which it was handed over, but several run at once.
 //   Limits:   Schedule is never refused, since a Runnable waits in the queue at most once; RunBlocking is.
+//             Under the deterministic executor it ends in a seeded order, too.
 //   Lifetime: after Stop returns, nothing of anybody's runs any more, and what was queued has been dropped.
 class Executor {
  public:

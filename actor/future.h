@@ -34,10 +34,8 @@ class FutureState : public std::enable_shared_from_this<FutureState<R>> {
   // Arms the deadline, which must be done before the state is shared.
   void SetDeadline(Executor& executor, Instant deadline) {
     executor_ = &executor;
-    timer_ = executor.RunAt(deadline, [weak = this->weak_from_this()] {
-      if (auto state = weak.lock()) {
-        state->Resolve(absl::DeadlineExceededError("no answer before the deadline"), /*cancel_timer=*/false);
-      }
+    timer_ = executor.RunAt(deadline, [guard = DeadlineGuard(this->weak_from_this())] {
+      guard.Resolve(absl::DeadlineExceededError("no answer before the deadline"));
     });
   }
 
@@ -59,6 +57,38 @@ class FutureState : public std::enable_shared_from_this<FutureState<R>> {
     if (callback) callback(std::move(outcome));
   }
 
+  // The answering end is gone without an answer.
+  void Abandon() {
+    {
+      std::lock_guard lock(mutex_);
+      if (held_) {
+        abandoned_ = true;
+        return;
+      }
+    }
+    Resolve(absl::UnknownError("the actor ended or let the question go; what it did before is unknown"));
+  }
+
+  // While a handler runs, a Reply that dies is not an answer yet: it may die because the handler fails.
+  void Hold() {
+    std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  // The handler has ended, with this failure or OK.
+  void Release(const absl::Status& failure) {
+    bool abandoned = false;
+    {
+      std::lock_guard lock(mutex_);
+      held_ = false;
+      abandoned = std::exchange(abandoned_, false);
+    }
+    if (!failure.ok()) {
+      Resolve(failure);
+    } else if (abandoned) {
+      Abandon();
+    }
+  }
+
   Outcome<R> Wait() {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return outcome_.has_value(); });
@@ -77,6 +107,22 @@ class FutureState : public std::enable_shared_from_this<FutureState<R>> {
   }
 
  private:
+  // Lives in the executor until the deadline, a cancel, or the executor's end, which it makes an answer too. After
+  // that nothing here touches the executor, so an answer may outlive it.
+  class DeadlineGuard {
+   public:
+    explicit DeadlineGuard(std::weak_ptr<FutureState> state) : state_(std::move(state)) {}
+    DeadlineGuard(DeadlineGuard&&) = default;
+    ~DeadlineGuard() { Resolve(absl::UnknownError("the actors were ended before an answer came")); }
+
+    void Resolve(absl::Status status) const {
+      if (auto state = state_.lock()) state->Resolve(std::move(status), /*cancel_timer=*/false);
+    }
+
+   private:
+    std::weak_ptr<FutureState> state_;
+  };
+
   // Fixed once SetDeadline has returned.
   Executor* executor_ = nullptr;
   Executor::TimerId timer_ = 0;
@@ -85,11 +131,15 @@ class FutureState : public std::enable_shared_from_this<FutureState<R>> {
   std::condition_variable ready_;
   // Guarded by mutex_.
   bool resolved_ = false;
+  bool held_ = false;
+  bool abandoned_ = false;  // while held
   std::optional<Outcome<R>> outcome_;
   absl::AnyInvocable<void(Outcome<R>)> callback_;
 };
 
 void CheckMayWait();
+// From now on this thread's waits are broken promises: others wait for it.
+void ForbidWaiting();
 
 }  // namespace internal
 
@@ -105,8 +155,8 @@ class [[nodiscard]] Future {
     return state_->Wait();
   }
 
-  // Calls back once with the outcome, on the thread that brings it, or here and now when it is there already. In an
-  // actor use Context::Then, which comes back in the actor's own turn.
+  // Calls back once with the outcome, on the thread that brings it, or here and now when it is there already. The
+  // callback must not throw, block or Wait. In an actor use Context::Then, which comes back in the actor's own turn.
   void Then(absl::AnyInvocable<void(Outcome<R>)> callback) && { state_->Then(std::move(callback)); }
 
  private:
@@ -114,7 +164,8 @@ class [[nodiscard]] Future {
 };
 
 // The asked actor's end. Answer it once, in the handler or any time later, from any thread. When it dies unanswered
-// the asker gets kUnavailable; an answer after the deadline goes nowhere; for a Tell, answers go nowhere too.
+// the asker gets kUnknown, since the actor may have done what it was asked (kUnavailable is for messages that were
+// never handled); an answer after the deadline goes nowhere; for a Tell, answers go nowhere too.
 template <typename R>
 class Reply {
  public:
@@ -133,13 +184,16 @@ class Reply {
   // False for a Tell, and once answered.
   bool asked() const { return state_ != nullptr; }
 
+  // For the envelope: what it holds while the handler has this.
+  const std::shared_ptr<internal::FutureState<R>>& state() const { return state_; }
+
   void operator()(Outcome<R> outcome) {
     if (auto state = std::exchange(state_, nullptr)) state->Resolve(std::move(outcome));
   }
 
  private:
   void Abandon() {
-    if (state_ != nullptr) (*this)(absl::UnavailableError("the actor ended or let the question go without an answer"));
+    if (auto state = std::exchange(state_, nullptr)) state->Abandon();
   }
 
   std::shared_ptr<internal::FutureState<R>> state_;

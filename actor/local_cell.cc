@@ -19,9 +19,12 @@ thread_local bool in_actor_turn = false;
 bool InActorTurn() { return in_actor_turn; }
 
 namespace internal {
+thread_local bool waiting_forbidden = false;
 void CheckMayWait() {
-  CHECK(!in_actor_turn) << "Future::Wait in an actor's turn would hold up its worker; use Context::Then";
+  CHECK(!in_actor_turn && !waiting_forbidden)
+      << "a wait in an actor's turn or a timer's callback holds up others; use Context::Then";
 }
+void ForbidWaiting() { waiting_forbidden = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
 }  // namespace internal
 
@@ -57,7 +60,7 @@ void LocalCell::ScheduleIf(bool wake) {
 }
 
 void LocalCell::Start() {
-  Signal([this] { CreateIncarnation(); });
+  Signal([this] { CreateIncarnation(/*after=*/0); });
 }
 
 void LocalCell::Stop() {
@@ -86,6 +89,8 @@ void LocalCell::NotifyTerminated(ActorId who, absl::Status reason) {
     if (watched == watching_.end()) return;  // unwatched meanwhile, or by an incarnation that is gone
     TerminatedMaker maker = watched->second.maker;
     watching_.erase(watched);
+    // The incarnation that watched is on its way out, and the next one did not ask.
+    if (!running()) return;
     HandleEnvelope(maker(Terminated{who, reason}));
   });
 }
@@ -95,6 +100,7 @@ void LocalCell::PostToIncarnation(uint64_t incarnation, absl::AnyInvocable<void(
     if (incarnation != incarnation_ || !running()) return;
     absl::Status failure = RunGuarded([&fn] { fn(); });
     if (!failure.ok()) HandleFailure(std::move(failure));
+    StopIfRequested();
   });
 }
 
@@ -107,7 +113,7 @@ std::string LocalCell::label() const {
 
 bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_termination) {
   std::lock_guard lock(mutex_);
-  if (!name_.empty() || !alive()) return false;
+  if (!name_.empty() || name_taken_back_) return false;
   name_ = name;
   at_termination_ = std::move(at_termination);
   return true;
@@ -166,9 +172,20 @@ void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
   }
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
-  if (failure.ok()) return;
-  envelope->Fail(failure);
-  HandleFailure(std::move(failure));
+  if (!failure.ok()) {
+    envelope->Fail(failure);
+    HandleFailure(std::move(failure));
+  }
+  StopIfRequested();
+}
+
+void LocalCell::Fail(absl::Status status) {
+  CHECK(!status.ok()) << "Fail needs a reason";
+  pending_failure_ = std::move(status);
+}
+
+void LocalCell::StopIfRequested() {
+  if (std::exchange(stop_requested_, false)) BeginStop(absl::OkStatus());
 }
 
 absl::Status LocalCell::RunGuarded(absl::FunctionRef<void()> callback) {
@@ -187,11 +204,13 @@ absl::Status LocalCell::RunGuarded(absl::FunctionRef<void()> callback) {
 
 // Incarnations.
 
-void LocalCell::CreateIncarnation() {
+// Begins the incarnation that follows `after`, if the actor has not stopped and nobody else has begun it meanwhile.
+void LocalCell::CreateIncarnation(uint64_t after) {
   ActorState state = state_.load();
-  if (state != ActorState::kStarting && state != ActorState::kRestarting) return;  // stopped meanwhile
+  if (incarnation_ != after || (state != ActorState::kStarting && state != ActorState::kRestarting)) return;
   state_ = ActorState::kStarting;
   ++incarnation_;
+  started_ = executor().Now();
   absl::Status failure = RunGuarded([this] {
     actor_ = factory_();
     actor_->RunStarted(*this);
@@ -201,16 +220,13 @@ void LocalCell::CreateIncarnation() {
   } else {
     HandleFailure(std::move(failure));
   }
+  StopIfRequested();
   if (!running()) return;
   for (std::unique_ptr<Envelope>& envelope : std::exchange(deferred_, {})) HandleEnvelope(std::move(envelope));
 }
 
 void LocalCell::EndIncarnation() {
   if (actor_ == nullptr) return;
-  for (auto& [id, timer] : timers_) executor().CancelTimer(timer.executor_id);
-  timers_.clear();
-  for (auto& [id, watched] : watching_) watched.cell->RemoveWatcher(id_);
-  watching_.clear();
   absl::Status failure = RunGuarded([this] {
     if (state_ == ActorState::kRestarting) {
       actor_->RunRestarting(*this, end_reason_);
@@ -220,7 +236,13 @@ void LocalCell::EndIncarnation() {
   });
   // The incarnation ends all the same; there is nothing left to restart.
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
-  failure = RunGuarded([this] { actor_.reset(); });
+  // After the hook, so that what it arms goes too.
+  for (auto& [id, timer] : timers_) executor().CancelTimer(timer.executor_id);
+  timers_.clear();
+  for (auto& [id, watched] : watching_) watched.cell->RemoveWatcher(id_);
+  watching_.clear();
+  stop_requested_ = false;
+  actor_.reset();
 }
 
 void LocalCell::HandleFailure(absl::Status failure) {
@@ -230,6 +252,8 @@ void LocalCell::HandleFailure(absl::Status failure) {
   }
   ActorState state = state_.load();
   if (state != ActorState::kStarting && state != ActorState::kRunning) return;  // it is ending anyway
+  if (executor().Now() - started_ >= options_.restart_limit.within) failures_in_a_row_ = 0;
+  ++failures_in_a_row_;
   switch (options_.on_failure) {
     case OnFailure::kResume:
       if (actor_ == nullptr) break;  // its constructor failed: there is nothing to go on with
@@ -238,7 +262,7 @@ void LocalCell::HandleFailure(absl::Status failure) {
       return;
     case OnFailure::kRestart:
       if (budget_.Spend(executor().Now())) {
-        return BeginRestart(std::move(failure), system_.RestartDelay(options_.restart_backoff, budget_.recent()));
+        return BeginRestart(std::move(failure), system_.RestartDelay(options_.restart_backoff, failures_in_a_row_));
       }
       failure = absl::Status(
           failure.code(), absl::StrCat(failure.message(), " (more than ", options_.restart_limit.max_restarts,
@@ -294,7 +318,7 @@ void LocalCell::StopChildren() {
 
 void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
   children_.erase(child);
-  if (!escalated.ok()) HandleFailure(std::move(escalated));
+  if (!escalated.ok() && running()) return HandleFailure(std::move(escalated));
   ContinueWhenChildless();
 }
 
@@ -308,19 +332,20 @@ void LocalCell::ContinueWhenChildless() {
   if (state == ActorState::kStopping) return Terminate();
   // As a signal of its own, so that a stop that waits comes first, and an actor that fails at every start does not
   // recurse.
-  if (backoff_over_) Signal([this] { CreateIncarnation(); });
+  if (backoff_over_) Signal([this, after = incarnation_] { CreateIncarnation(after); });
 }
 
 void LocalCell::Terminate() {
-  state_ = ActorState::kTerminated;
   absl::AnyInvocable<void()> at_termination;
   {
     std::lock_guard lock(mutex_);
     termination_reason_ = end_reason_;
+    name_taken_back_ = true;
     at_termination = std::move(at_termination_);
   }
-  // The name first: who is told of the end may want to take it.
+  // The name first: who sees or is told of the end may want to take it.
   if (at_termination) at_termination();
+  state_ = ActorState::kTerminated;
   factory_ = nullptr;
   for (std::unique_ptr<Envelope>& envelope : std::exchange(deferred_, {})) {
     Bury(DeadLetterReason::kTerminated, *envelope);
@@ -360,6 +385,7 @@ void LocalCell::Unwatch(const std::shared_ptr<Cell>& other) {
 }
 
 TimerId LocalCell::StartTimer(Duration delay, Duration period, EnvelopeMaker maker) {
+  CHECK(period >= absl::ZeroDuration());
   TimerId id = next_timer_++;
   ActorTimer& timer = timers_[id];
   timer.period = period;

@@ -81,6 +81,7 @@ class LocalCell final : public Cell, public Runnable {
   uint64_t trace_id() const override { return id_.value; }
   ActorInfo Info() const;
   const std::type_info& actor_type() const { return type_; }
+  bool top_level() const { return parent_ == nullptr; }
 
   // Begins the actor's life; once, by the system.
   void Start();
@@ -94,8 +95,9 @@ class LocalCell final : public Cell, public Runnable {
   // For Context, in the actor's turn.
   ActorSystem& system() { return system_; }
   uint64_t incarnation() const { return incarnation_; }
+  void StopAfterCallback() { stop_requested_ = true; }
   void AdoptChild(std::shared_ptr<LocalCell> child) { children_.emplace(child->id(), std::move(child)); }
-  void Fail(absl::Status status) { pending_failure_ = std::move(status); }
+  void Fail(absl::Status status);
   bool failure_pending() const { return pending_failure_.has_value(); }
   void Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker);
   void Unwatch(const std::shared_ptr<Cell>& other);
@@ -124,10 +126,11 @@ class LocalCell final : public Cell, public Runnable {
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
   void HandleItem(Mailbox::Item item);
+  void StopIfRequested();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
   absl::Status RunGuarded(absl::FunctionRef<void()> callback);
-  void CreateIncarnation();
+  void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
   void BeginRestart(absl::Status failure, Duration backoff);
@@ -158,6 +161,9 @@ class LocalCell final : public Cell, public Runnable {
   uint64_t incarnation_ = 0;
   RestartBudget budget_;
   std::optional<absl::Status> pending_failure_;  // reported by the current callback
+  bool stop_requested_ = false;                  // by a callback of the actor's own
+  Instant started_;                              // when the incarnation began
+  int failures_in_a_row_ = 0;                    // without an incarnation that lasted between them
   absl::Status end_reason_;                      // why the incarnation ends, while restarting or stopping
   bool escalates_ = false;                       // the parent is to fail with end_reason_
   bool backoff_over_ = true;
@@ -171,6 +177,7 @@ class LocalCell final : public Cell, public Runnable {
   // Guarded by mutex_.
   mutable std::mutex mutex_;
   std::string name_;
+  bool name_taken_back_ = false;
   std::string last_failure_;
   absl::AnyInvocable<void()> at_termination_;
   absl::Status termination_reason_;

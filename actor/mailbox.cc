@@ -1,8 +1,14 @@
 #include "actor/mailbox.h"
 
+#include <glog/logging.h>
+
 #include <utility>
 
 namespace troupe {
+
+Mailbox::Mailbox(size_t capacity, Overflow overflow) : capacity_(capacity), overflow_(overflow) {
+  CHECK_GT(capacity_, 0u) << "a mailbox needs room for a message";
+}
 
 Mailbox::PushResult Mailbox::Push(std::unique_ptr<Envelope> envelope) {
   PushResult result;

@@ -40,7 +40,8 @@ class Mailbox {
     std::unique_ptr<Envelope> dropped;
   };
 
-  Mailbox(size_t capacity, Overflow overflow) : capacity_(capacity), overflow_(overflow) {}
+  // The capacity must not be 0.
+  Mailbox(size_t capacity, Overflow overflow);
 
   PushResult Push(std::unique_ptr<Envelope> envelope);
   PushResult PushSignal(Signal signal);

@@ -11,9 +11,9 @@ bool RestartBudget::Spend(Instant now) {
   return true;
 }
 
-Duration BackoffAfter(const RestartBackoff& backoff, int recent_restarts, Random& random) {
+Duration BackoffAfter(const RestartBackoff& backoff, int failures_in_a_row, Random& random) {
   Duration wait = backoff.initial;
-  for (int i = 1; i < recent_restarts && wait < backoff.max; ++i) wait *= 2;
+  for (int i = 1; i < failures_in_a_row && wait < backoff.max; ++i) wait *= 2;
   wait = std::min(wait, backoff.max);
   return wait - wait * static_cast<double>(random.Below(1000)) / 5000;
 }

@@ -25,9 +25,9 @@ struct RestartLimit {
   Duration within = absl::Seconds(10);
 };
 
-// The wait before a restart: `initial` after the first failure, doubled for each further one within the limit's time,
-// at most `max`, and cut short by up to a fifth by chance, so that those who failed together do not return together.
-// Zero: restart at once.
+// The wait before a restart: `initial` after the first failure, doubled for each further one, at most `max`; it begins
+// anew once an incarnation has lasted as long as the limit's time. Each wait is cut short by up to a fifth by chance,
+// so that those who failed together do not return together. Zero: restart at once.
 struct RestartBackoff {
   Duration initial = absl::ZeroDuration();
   Duration max = absl::Seconds(30);
@@ -40,15 +40,12 @@ class RestartBudget {
   // Counts one restart at `now`. False: that was one too many.
   bool Spend(Instant now);
 
-  // Restarts counted at the last Spend that still lie within the limit's time, the last one included.
-  int recent() const { return static_cast<int>(restarts_.size()); }
-
  private:
   RestartLimit limit_;
   std::deque<Instant> restarts_;
 };
 
-Duration BackoffAfter(const RestartBackoff& backoff, int recent_restarts, Random& random);
+Duration BackoffAfter(const RestartBackoff& backoff, int failures_in_a_row, Random& random);
 
 }  // namespace troupe
 

@@ -1,8 +1,11 @@
 #include "actor/thread_executor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <utility>
+
+#include "actor/future.h"
 
 namespace troupe {
 
@@ -39,7 +42,8 @@ void ThreadExecutor::Queue<T>::Close() {
 }
 
 ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options) : options_(options) {
-  int workers = options_.workers > 0 ? options_.workers : static_cast<int>(std::thread::hardware_concurrency());
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int workers = options_.workers > 0 ? options_.workers : cores;
   for (int i = 0; i < workers; ++i) {
     threads_.emplace_back([this] {
       std::shared_ptr<Runnable> runnable;
@@ -105,6 +109,7 @@ bool ThreadExecutor::CancelTimer(TimerId id) {
 }
 
 void ThreadExecutor::RunTimers() {
+  internal::ForbidWaiting();
   std::unique_lock lock(timer_mutex_);
   while (!timers_stopped_) {
     if (timers_.empty() || timers_.begin()->first.first == Instant::Never()) {
@@ -137,6 +142,8 @@ void ThreadExecutor::Stop() {
     dropped.swap(timers_);
   }
   timer_changed_.notify_all();
+  // Before the join: a thread may wait for what one of them answers by its end.
+  dropped.clear();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

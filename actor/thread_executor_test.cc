@@ -103,6 +103,22 @@ TEST(ThreadExecutorTest, BlockingWorkPastTheLimitIsRefused) {
   release.set_value();
 }
 
+TEST(ThreadExecutorTest, StopEndsAnAskThatBlockingWorkWaitsFor) {
+  ThreadExecutor executor({.workers = 1, .blocking_threads = 1});
+  std::promise<absl::Status> ended;
+  {
+    ActorSystem system(executor);
+    std::promise<void> asked;
+    ASSERT_TRUE(executor.RunBlocking([&] {
+      auto [future, reply] = MakeFuture<int>(executor, Instant::Never());
+      asked.set_value();
+      ended.set_value(std::move(future).Wait().status());
+    }));
+    asked.get_future().wait();
+  }
+  EXPECT_TRUE(absl::IsUnknown(ended.get_future().get()));
+}
+
 TEST(ThreadExecutorTest, ASlowDiskHoldsUpNoActor) {
   std::promise<void> release;
   ThreadExecutor executor({.workers = 1, .blocking_threads = 1});

@@ -119,7 +119,25 @@ TEST(ContinuationTest, ThatOfAnIncarnationThatIsGoneDoesNotRunAndItsAskerIsTold)
   Future<std::string> answer = reader.Ask(ReadDisk{});
   test.Settle();
   reader.Tell(Fall{});
-  EXPECT_TRUE(absl::IsUnavailable(test.Await(std::move(answer)).status()));
+  EXPECT_TRUE(absl::IsUnknown(test.Await(std::move(answer)).status()));
+}
+
+struct ReadBrokenDisk {
+  using Result = std::string;
+};
+class BrokenReader : public Actor<BrokenReader> {
+ public:
+  void Handle(ReadBrokenDisk, Reply<std::string> reply, Context& context) {
+    context.RunBlocking(
+        []() -> absl::StatusOr<std::string> { throw std::runtime_error("head crash"); },
+        [reply = std::move(reply)](absl::StatusOr<std::string> text) mutable { reply(std::move(text)); });
+  }
+};
+
+TEST(ContinuationTest, AnExceptionInBlockingWorkComesBackAsAStatus) {
+  TestSystem test;
+  absl::Status status = test.Await(test.system.Spawn<BrokenReader>().Ask(ReadBrokenDisk{})).status();
+  EXPECT_EQ(status, absl::InternalError("head crash"));
 }
 
 TEST(ContinuationTest, AFullPoolIsAnAnswer) {

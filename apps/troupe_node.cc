@@ -2,6 +2,7 @@
 #include <glog/logging.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -68,6 +69,14 @@ class StopSignal {
   sigset_t signals_;
 };
 
+// Each connection costs a descriptor, and gRPC 1.51 stops accepting for good once it has run out of them.
+void AllowManyConnections() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 std::string MakeId() {
   std::random_device entropy;
   std::string id;
@@ -97,6 +106,7 @@ void PrintBanner(const DataDir& directory, const GrpcServer& server) {
 
 int Run(const NodeConfig& config) {
   StopSignal stop;
+  AllowManyConnections();
   absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Listen(config.listen);
   if (!server.ok()) return Fail(server.status(), kExitFailed);
   absl::StatusOr<std::unique_ptr<DataDir>> directory =

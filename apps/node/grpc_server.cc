@@ -31,6 +31,10 @@ constexpr int kQueues = 2;
 constexpr int kAcceptsAhead = 16;
 constexpr int kMaxCallsAtOnce = 4096;
 constexpr int kMaxMessageBytes = 4 << 20;
+constexpr absl::Duration kQuiet = absl::Milliseconds(50);
+constexpr absl::Duration kQuietAtMost = absl::Milliseconds(500);
+// For clients to hear that the server goes before it cuts them off.
+constexpr absl::Duration kGoodbye = absl::Milliseconds(200);
 
 // Absl's codes are gRPC's, by number. Payloads become the details of a google.rpc.Status.
 grpc::Status ToGrpc(const absl::Status& status) {
@@ -69,26 +73,44 @@ class CallCount {
   bool Enter() {
     std::lock_guard lock(mutex_);
     ++count_;
+    ++arrived_;
+    changed_.notify_all();
     return count_ <= kMaxCallsAtOnce;
   }
   void Leave() {
     std::lock_guard lock(mutex_);
-    if (--count_ == 0) none_.notify_all();
+    if (--count_ == 0) changed_.notify_all();
   }
   bool AwaitNone(absl::Duration timeout) {
     std::unique_lock lock(mutex_);
-    return none_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return count_ == 0; });
+    return changed_.wait_for(lock, absl::ToChronoNanoseconds(timeout), [this] { return count_ == 0; });
+  }
+  // Until no call has arrived for `quiet`, but not longer than `timeout`.
+  void AwaitQuiet(absl::Duration quiet, absl::Duration timeout) {
+    const absl::Time deadline = absl::Now() + timeout;
+    std::unique_lock lock(mutex_);
+    for (uint64_t seen = arrived_ - 1; seen != arrived_ && absl::Now() < deadline;) {
+      seen = arrived_;
+      changed_.wait_for(lock, absl::ToChronoNanoseconds(quiet), [&] { return arrived_ != seen; });
+    }
   }
 
  private:
   std::mutex mutex_;
-  std::condition_variable none_;
-  int count_ = 0;  // guarded by mutex_
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  int count_ = 0;
+  uint64_t arrived_ = 0;
 };
 
-// Lets calls be accepted until the queues go: gRPC aborts on an accept that comes later.
+// How far the server is on its way out.
 class AcceptGate {
  public:
+  // From then on calls that arrive are refused.
+  void StartRefusing() { refusing_ = true; }
+  bool refusing() const { return refusing_; }
+
+  // Accepts until the queues go: gRPC aborts on an accept that comes later. False: they are gone.
   template <typename F>
   bool WhileOpen(F accept) {
     std::lock_guard lock(mutex_);
@@ -101,6 +123,7 @@ class AcceptGate {
   }
 
  private:
+  std::atomic<bool> refusing_{false};
   std::mutex mutex_;
   bool open_ = true;  // guarded by mutex_
 };
@@ -136,6 +159,7 @@ class Call final : public Tag {
     answered_ = true;
     const bool admitted = count_.Enter();
     Accept(method_, queue_, count_, gate_);
+    if (gate_.refusing()) return Answer(absl::UnavailableError("this node is stopping; nothing was done"));
     if (!admitted) {
       return Answer(absl::ResourceExhaustedError("this node has too many calls under way; try again in a moment"));
     }
@@ -287,11 +311,14 @@ void GrpcServer::Impl::RunQueue(grpc::ServerCompletionQueue& queue) {
 
 bool GrpcServer::Impl::Shutdown(absl::Duration timeout) {
   server_->GetHealthCheckService()->SetServingStatus(false);
-  const absl::Time deadline = absl::Now() + timeout;
-  server_->Shutdown(absl::ToChronoTime(deadline));
-  // Past the deadline gRPC has cut the callers off, but the logic still comes back with its answers.
-  const bool finished = count_.AwaitNone(std::max(deadline - absl::Now(), absl::ZeroDuration()));
-  if (!finished) return false;
+  gate_.StartRefusing();
+  // The logic comes back with every answer, also to callers that have gone.
+  if (!count_.AwaitNone(timeout)) return false;
+  // What has arrived when gRPC shuts down ends in CANCELLED, which says nothing. Most clients go at the first refusal.
+  count_.AwaitQuiet(kQuiet, kQuietAtMost);
+  // gRPC waits for clients to hang up, which an idle one need not do.
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + kGoodbye));
+  if (!count_.AwaitNone(kGoodbye)) return false;
   gate_.Close();
   for (auto& queue : queues_) queue->Shutdown();
   for (std::thread& thread : threads_) thread.join();

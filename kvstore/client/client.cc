@@ -110,6 +110,16 @@ class Client::Connections {
     return NoNodeAnsweredError(absl::StrCat("no node answers at ", absl::StrJoin(failures, ", ")));
   }
 
+  // For what changes nothing: asked once more when the connection breaks. A node that has restarted meanwhile leaves
+  // behind one that looks good until it is used.
+  template <typename Rpc>
+  absl::Status CallTwice(absl::Duration timeout, Rpc rpc) {
+    const absl::Time deadline = absl::Now() + timeout;
+    const absl::Status first = Call(timeout, rpc);
+    if (!absl::IsUnavailable(first) || !OutcomeUnknown(first)) return first;
+    return Call(deadline - absl::Now(), rpc);
+  }
+
   void CancelCalls() {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++cancels_;
@@ -160,6 +170,9 @@ class Client::Connections {
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && status.error_message() == "Deadline Exceeded") {
       return absl::DeadlineExceededError(
           absl::StrCat("no answer from ", endpoint, " within ", absl::FormatDuration(timeout)));
+    }
+    if (status.error_code() == grpc::StatusCode::CANCELLED && cancels_.load() == cancels) {
+      return ConnectionLostError(absl::StrCat(endpoint, " ended the call, as a node does that stops"));
     }
     // A node that says UNAVAILABLE stays connected, so a connection that breaks now was the cause.
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
@@ -276,9 +289,10 @@ absl::StatusOr<KvApi::Entry> Client::Get(std::string_view key, absl::Duration ti
   kv::v1::GetRequest request;
   request.set_key(key.data(), key.size());
   kv::v1::GetResponse response;
-  const absl::Status status = connections_->Call(timeout, [&](Connection& connection, grpc::ClientContext* context) {
-    return connection.kv.Get(context, request, &response);
-  });
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.kv.Get(context, request, &response);
+      });
   if (!status.ok()) return status;
   return Entry{std::string(key), std::move(*response.mutable_value()), response.version(), response.shard(),
                response.revision()};
@@ -318,9 +332,10 @@ absl::StatusOr<KvApi::ListPage> Client::List(const ListQuery& query, absl::Durat
   request.set_page_token(query.page_token);
   request.set_keys_only(query.keys_only);
   kv::v1::ListResponse response;
-  const absl::Status status = connections_->Call(timeout, [&](Connection& connection, grpc::ClientContext* context) {
-    return connection.kv.List(context, request, &response);
-  });
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.kv.List(context, request, &response);
+      });
   if (!status.ok()) return status;
   ListPage page;
   for (kv::v1::Entry& entry : *response.mutable_entries()) {
@@ -333,9 +348,10 @@ absl::StatusOr<KvApi::ListPage> Client::List(const ListQuery& query, absl::Durat
 
 absl::StatusOr<KvApi::ClusterStatus> Client::GetStatus(absl::Duration timeout) {
   cluster::v1::GetStatusResponse response;
-  const absl::Status status = connections_->Call(timeout, [&](Connection& connection, grpc::ClientContext* context) {
-    return connection.cluster.GetStatus(context, {}, &response);
-  });
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.cluster.GetStatus(context, {}, &response);
+      });
   if (!status.ok()) return status;
   ClusterStatus result;
   result.cluster_id = response.cluster_id();
@@ -359,9 +375,10 @@ absl::StatusOr<KvApi::ClusterStatus> Client::GetStatus(absl::Duration timeout) {
 
 absl::StatusOr<KvApi::ShardMap> Client::GetShardMap(absl::Duration timeout) {
   cluster::v1::GetShardMapResponse response;
-  const absl::Status status = connections_->Call(timeout, [&](Connection& connection, grpc::ClientContext* context) {
-    return connection.cluster.GetShardMap(context, {}, &response);
-  });
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.cluster.GetShardMap(context, {}, &response);
+      });
   if (!status.ok()) return status;
   ShardMap map;
   map.epoch = response.epoch();
@@ -385,9 +402,10 @@ absl::StatusOr<KvApi::ActorPage> Client::ListActors(std::string_view name_prefix
   // The most a page may have: a listing is always read to its end.
   request.set_page_size(1000);
   actor::v1::ListActorsResponse response;
-  const absl::Status status = connections_->Call(timeout, [&](Connection& connection, grpc::ClientContext* context) {
-    return connection.actors.ListActors(context, request, &response);
-  });
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.actors.ListActors(context, request, &response);
+      });
   if (!status.ok()) return status;
   ActorPage page;
   for (const actor::v1::ActorInfo& wire : response.actors()) page.actors.push_back(FromWire(wire));

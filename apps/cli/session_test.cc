@@ -334,10 +334,14 @@ TEST_F(SessionTest, CommandsWaitAsLongAsTheySay) {
 
 TEST_F(SessionTest, ColorIsOnlyThereWhenItIsWanted) {
   settings_.color = ColorMode::kAlways;
-  EXPECT_EQ(Do("set a 1").out, "\x1b[32mOK\x1b[0m  version 1   shard 11\n");
-  EXPECT_EQ(Do("set a 1 --color=never").out, "OK  version 2   shard 11\n");
-  EXPECT_EQ(Do("set a 1 --color=auto").out, "OK  version 3   shard 11\n");
   EXPECT_EQ(Do("gte").err, "\x1b[31merror:\x1b[0m no such command: gte; nearest: get\n");
+  EXPECT_EQ(Do("get nothing --color=never").err, "(not found)\n");
+  EXPECT_EQ(Do("get nothing --color=auto").err, "(not found)\n");
+}
+
+TEST_F(SessionTest, OkIsNeverInColorSoThatProgramsFindIt) {
+  settings_.color = ColorMode::kAlways;
+  EXPECT_EQ(Do("set a 1").out, "OK  version 1   shard 11\n");
 }
 
 TEST(ColorTest, FollowsTheEnvironmentThenTheTerminal) {

@@ -1,6 +1,7 @@
 // The service as its callers see it, over a store of 64 shards in memory.
 #include "kvstore/kv_service.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -190,6 +191,17 @@ TEST_F(KvServiceTest, TokensOfAnotherListingAreRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(List("other", 2, token).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(List("k", 2, "!!!").status()));
   EXPECT_TRUE(absl::IsInvalidArgument(List("k", 2, "AAAA").status()));
+}
+
+TEST_F(KvServiceTest, TooManyListingsAtOnceAreRefusedAndLaterOnesServed) {
+  ASSERT_TRUE(Set("k", "v").ok());
+  std::vector<absl::StatusCode> codes;
+  for (int i = 0; i < 20; ++i) {
+    service_.List({}, absl::Seconds(5), [&](auto response) { codes.push_back(response.status().code()); });
+  }
+  simulator_.RunUntil([&] { return codes.size() == 20; }, absl::Seconds(10));
+  EXPECT_EQ(std::count(codes.begin(), codes.end(), absl::StatusCode::kResourceExhausted), 4);
+  EXPECT_TRUE(List("", 10).ok());
 }
 
 TEST_F(KvServiceTest, AStoppedShardIsUnavailableAndTheOthersServe) {

@@ -15,6 +15,8 @@ namespace {
 // a shard that runs dry is asked again.
 constexpr size_t kChunkBytes = 64 << 10;
 
+constexpr int kMaxListings = 16;
+
 size_t ChunkEntries(size_t page_entries, int shards) {
   return std::max<size_t>(8, 2 * page_entries / static_cast<size_t>(shards));
 }
@@ -50,6 +52,9 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
         deadline_(deadline),
         merger_(router.map_.size(), request_.max_entries, kMaxPageBytes),
         reply_(std::move(reply)) {}
+
+  // When its last shard has answered, also after its caller's deadline: until then it holds memory.
+  ~Listing() { router_.listings_.fetch_sub(1); }
 
   // Asks every shard that the page waits for, or answers when there is none.
   void Advance() {
@@ -113,6 +118,10 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
 };
 
 Future<Page> Router::List(PageRequest request, Duration timeout) {
+  if (listings_.fetch_add(1) >= kMaxListings) {
+    listings_.fetch_sub(1);
+    return ResolvedFuture<Page>(absl::ResourceExhaustedError("too many listings are under way; try again in a moment"));
+  }
   Executor& executor = cluster_.system().executor();
   const Instant deadline = executor.Now() + timeout;
   auto [page, reply] = MakeFuture<Page>(executor, deadline);

@@ -2,6 +2,7 @@
 #ifndef TROUPE_KVSTORE_ROUTER_H_
 #define TROUPE_KVSTORE_ROUTER_H_
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ struct Page {
 };
 
 //   Threads:  any thread; nothing blocks.
+//   Limits:   16 listings at once, each of which may hold some 64 values of 1 MiB; one more gets kResourceExhausted.
 //   Errors:   every future ends by its timeout. kUnavailable says that the shard's actor is not there; nothing was
 //             done.
 //   Lifetime: the cluster must outlive the router, and the futures that it gives.
@@ -51,6 +53,7 @@ class Router {
 
   Cluster& cluster_;
   const ShardMap map_;
+  std::atomic<int> listings_{0};
 };
 
 }  // namespace troupe

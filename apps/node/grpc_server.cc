@@ -30,6 +30,7 @@ constexpr int kQueues = 2;
 // Calls that may arrive between two looks at a queue without waiting, for each method and queue.
 constexpr int kAcceptsAhead = 16;
 constexpr int kMaxCallsAtOnce = 4096;
+constexpr size_t kMaxBytesAtOnce = 128 << 20;  // of their requests
 constexpr int kMaxMessageBytes = 4 << 20;
 constexpr absl::Duration kQuiet = absl::Milliseconds(50);
 constexpr absl::Duration kQuietAtMost = absl::Milliseconds(500);
@@ -69,16 +70,18 @@ class Tag {
 // Counts calls under way, so that the end can wait for them.
 class CallCount {
  public:
-  // False: as many as may be.
-  bool Enter() {
+  // A call whose request has so many bytes. False: it is more than may be; it must leave all the same.
+  bool Enter(size_t bytes) {
     std::lock_guard lock(mutex_);
     ++count_;
     ++arrived_;
+    bytes_ += bytes;
     changed_.notify_all();
-    return count_ <= kMaxCallsAtOnce;
+    return count_ <= kMaxCallsAtOnce && bytes_ <= kMaxBytesAtOnce;
   }
-  void Leave() {
+  void Leave(size_t bytes) {
     std::lock_guard lock(mutex_);
+    bytes_ -= bytes;
     if (--count_ == 0) changed_.notify_all();
   }
   bool AwaitNone(absl::Duration timeout) {
@@ -100,6 +103,7 @@ class CallCount {
   std::condition_variable changed_;
   // Guarded by mutex_.
   int count_ = 0;
+  size_t bytes_ = 0;
   uint64_t arrived_ = 0;
 };
 
@@ -152,16 +156,18 @@ class Call final : public Tag {
   void Proceed(bool ok) override {
     if (answered_ || !ok) {
       // Sent, or given up because the server ends.
-      if (answered_) count_.Leave();
+      if (answered_) count_.Leave(bytes_);
       delete this;
       return;
     }
     answered_ = true;
-    const bool admitted = count_.Enter();
+    bytes_ = request_.ByteSizeLong();
+    const bool admitted = count_.Enter(bytes_);
     Accept(method_, queue_, count_, gate_);
     if (gate_.refusing()) return Answer(absl::UnavailableError("this node is stopping; nothing was done"));
     if (!admitted) {
-      return Answer(absl::ResourceExhaustedError("this node has too many calls under way; try again in a moment"));
+      return Answer(absl::ResourceExhaustedError(
+          "this node has too many calls under way; nothing was done, try again in a moment"));
     }
     method_->handle(request_, TimeoutOf(context_), [this](absl::StatusOr<Response> response) { Answer(response); });
   }
@@ -183,7 +189,9 @@ class Call final : public Tag {
   grpc::ServerCompletionQueue* const queue_;
   CallCount& count_;
   AcceptGate& gate_;
-  bool answered_ = false;  // touched by the queue's thread only
+  // Touched by the queue's thread only.
+  bool answered_ = false;
+  size_t bytes_ = 0;
   grpc::ServerContext context_;
   Request request_;
   typename Method<Request, Response>::Writer writer_;

@@ -5,12 +5,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include <atomic>
 #include <cstdlib>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -47,7 +49,7 @@ void StartLogging(const std::string& level) {
   setenv("GRPC_VERBOSITY", level == "debug" ? "ERROR" : "NONE", /*overwrite=*/0);
 }
 
-// SIGTERM and Ctrl-C, blocked in every thread and waited for in one.
+// SIGTERM and Ctrl-C, blocked in every thread and taken by one of their own, from the first moment on.
 class StopSignal {
  public:
   StopSignal() {
@@ -56,17 +58,27 @@ class StopSignal {
     sigaddset(&signals_, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    std::thread([this] {
+      int number = 0;
+      sigwait(&signals_, &number);
+      // Nothing is served yet, and the disk may hang.
+      if (!serving_) _exit(0);
+      arrived_.set_value(number == SIGTERM ? "SIGTERM" : "Ctrl-C");
+    }).detach();
   }
+  // From now on a signal is for Await; until now it ends the process at once.
+  void Serving() { serving_ = true; }
   const char* Await() {
-    int number = 0;
-    sigwait(&signals_, &number);
-    return number == SIGTERM ? "SIGTERM" : "Ctrl-C";
+    const char* name = arrived_.get_future().get();
+    // A second one ends the process at once.
+    pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+    return name;
   }
-  // A second one ends the process at once.
-  void Release() { pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr); }
 
  private:
   sigset_t signals_;
+  std::atomic<bool> serving_{false};
+  std::promise<const char*> arrived_;
 };
 
 // Each connection costs a descriptor, and gRPC 1.51 stops accepting for good once it has run out of them.
@@ -75,6 +87,12 @@ void AllowManyConnections() {
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
+}
+
+// A stop takes at most 5 s, whatever hangs: a disk, say. What is on it is whole at any moment.
+void ExitInAnyCase() {
+  signal(SIGALRM, [](int) { _exit(0); });
+  alarm(5);
 }
 
 std::string MakeId() {
@@ -112,8 +130,14 @@ int Run(const NodeConfig& config) {
   absl::StatusOr<std::unique_ptr<DataDir>> directory =
       DataDir::Open({.path = config.data_dir, .node_name = config.name, .make_id = MakeId, .now = absl::Now()});
   if (!directory.ok()) return Fail(directory.status(), kExitFailed);
-  absl::StatusOr<std::unique_ptr<RocksDbStorage>> storage = RocksDbStorage::Open((*directory)->storage_path());
+  using IfMissing = RocksDbStorage::IfMissing;
+  absl::StatusOr<std::unique_ptr<RocksDbStorage>> storage = RocksDbStorage::Open(
+      (*directory)->storage_path(), (*directory)->store_made() ? IfMissing::kFail : IfMissing::kCreate);
   if (!storage.ok()) return Fail(storage.status(), kExitFailed);
+  if (!(*directory)->store_made()) {
+    absl::Status marked = (*directory)->MarkStoreMade();
+    if (!marked.ok()) return Fail(marked, kExitFailed);
+  }
 
   ThreadExecutor executor({});
   NoPeers transport;
@@ -128,12 +152,13 @@ int Run(const NodeConfig& config) {
       {executor, random, transport, **storage, ExitOnBrokenDisk});
   absl::Status ready = node.Ready(absl::Seconds(60)).Wait();
   if (!ready.ok()) return Fail(ready, kExitFailed);
+  stop.Serving();
   (*server)->Serve(node);
   PrintBanner(**directory, **server);
 
   const char* signal = stop.Await();
-  stop.Release();
   LOG(INFO) << signal << ": no new requests; answers under way finish";
+  ExitInAnyCase();
   if (!(*server)->Shutdown(kAnswersTimeout)) {
     // What is on disk is whole at any moment; what is left are callers that have been cut off.
     LOG(WARNING) << "some calls did not finish in time; exiting without them";
@@ -142,8 +167,12 @@ int Run(const NodeConfig& config) {
   absl::Status stopped = node.system().Shutdown(kActorsTimeout);
   if (!stopped.ok()) LOG(WARNING) << stopped.message();
   executor.Stop();
+  // By hand, since what is left would be destroyed by gRPC at its leisure: up to 10 s.
+  storage->reset();
   LOG(INFO) << "stopped";
-  return 0;
+  google::FlushLogFiles(google::INFO);
+  std::cout.flush();
+  _exit(0);
 }
 
 int Main(const std::vector<std::string>& args) {

@@ -15,6 +15,8 @@ constexpr Duration kShardPatience = absl::Seconds(1);
 
 void ClusterService::GetStatus(const cluster::v1::GetStatusRequest&, Duration timeout,
                                Done<cluster::v1::GetStatusResponse> done) {
+  // Two waits, one after the other.
+  timeout = timeout / 2;
   router_.States(std::min(timeout, kShardPatience))
       .Then([this, timeout,
              done = std::move(done)](absl::StatusOr<std::vector<std::optional<ShardState>>> shards) mutable {

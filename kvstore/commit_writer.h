@@ -3,6 +3,7 @@
 #define TROUPE_KVSTORE_COMMIT_WRITER_H_
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +19,9 @@ struct CommitBatch {
   ShardBatch batch;
 };
 
+// To itself, when the blocking pool had no room for a round.
+struct TryAgain {};
+
 // Ends the process: called when the disk's state is unknown, from any thread; it may return only under simulation.
 using Exit = std::function<void(const absl::Status& reason)>;
 
@@ -27,6 +31,7 @@ class CommitWriter : public Actor<CommitWriter> {
   CommitWriter(Storage* storage, Exit exit) : storage_(storage), exit_(std::move(exit)) {}
 
   void Handle(CommitBatch commit, Reply<void> reply, Context& context);
+  void Handle(TryAgain, Context& context) { Write(context); }
 
   // A writer that lost its place may have left a commit running, and a second beside it could overtake it.
   void Restarting(const absl::Status& failure, Context&) { exit_(failure); }
@@ -37,14 +42,22 @@ class CommitWriter : public Actor<CommitWriter> {
     Reply<void> reply;
   };
 
-  void WriteRound(Context context);
+  // What one sync makes durable.
+  struct Round {
+    std::vector<ShardBatch> batches;
+    std::vector<Reply<void>> replies;
+    bool begun = false;  // the disk may hold some of it
+  };
+
+  void BeginRound(Context context);
+  void Write(Context context);
 
   // Fixed at construction.
   Storage* const storage_;
   const Exit exit_;
 
   std::vector<Waiting> waiting_;
-  bool writing_ = false;
+  std::shared_ptr<Round> round_;  // under way; null: none
 };
 
 }  // namespace troupe

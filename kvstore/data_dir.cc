@@ -270,6 +270,12 @@ std::string MakeId(const DataDirOptions& options) {
 
 }  // namespace
 
+bool DataDir::store_made() const { return Exists(path_ + "/STORE"); }
+
+absl::Status DataDir::MarkStoreMade() const {
+  return WriteFileAtomically(path_, path_ + "/STORE", "A store was made in state/. Without it, it has been lost.\n");
+}
+
 absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& options) {
   if (absl::Status status = CheckOptions(options); !status.ok()) return status;
   std::unique_ptr<DataDir> dir(new DataDir());

@@ -2,6 +2,7 @@
 //
 //   NODE    who this is, in a few lines for people and programs: format, ids, name, generation, pid, start
 //   LOCK    locked (flock) while a process uses the directory; the system lets go of it when the process exits
+//   STORE   there since the store was first made
 //   state/  the store's
 //
 // Each error says what happened, with the path, and where something can be done about it says so in a second,
@@ -57,6 +58,11 @@ class DataDir {
 
   // Whether this Open made it.
   bool founded() const { return founded_; }
+
+  // Whether a store has been made at storage_path, ever; MarkStoreMade says so from now on, durably. Then a store that
+  // is not there has been lost.
+  bool store_made() const;
+  absl::Status MarkStoreMade() const;
 
  private:
   DataDir() = default;

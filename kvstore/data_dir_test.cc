@@ -320,5 +320,17 @@ TEST_F(DataDirTest, MissingRightsAreSaid) {
   fs::permissions(root_ + "/deep", fs::perms::owner_all);
 }
 
+TEST_F(DataDirTest, RemembersThatAStoreWasMade) {
+  {
+    auto directory = Open();
+    ASSERT_TRUE(directory.ok()) << directory.status();
+    EXPECT_FALSE((*directory)->store_made());
+    ASSERT_TRUE((*directory)->MarkStoreMade().ok());
+  }
+  auto again = Open();
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE((*again)->store_made());
+}
+
 }  // namespace
 }  // namespace troupe

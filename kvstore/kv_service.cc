@@ -14,13 +14,14 @@ namespace troupe {
 namespace {
 
 // `status` with the key as it stands among its details.
-absl::Status WithKeyState(absl::Status status, const std::optional<Record>& record, ShardId shard, uint64_t revision) {
+absl::Status WithKeyState(absl::Status status, const std::optional<Record>& record, size_t value_bytes, ShardId shard,
+                          uint64_t revision) {
   kv::v1::KeyState state;
   state.set_exists(record.has_value());
   if (record.has_value()) {
     state.set_version(record->version);
-    state.set_value_size(record->value.size());
-    if (record->value.size() <= kMaxValueBytesInDetails) state.set_value(record->value);
+    state.set_value_size(value_bytes);
+    state.set_value(record->value);
   }
   state.set_shard(shard);
   state.set_revision(revision);
@@ -33,7 +34,7 @@ absl::Status ConditionFailed(const std::string& key, const WriteOutcome& outcome
                                                : std::string("there is no such key");
   return WithKeyState(
       absl::FailedPreconditionError(absl::StrCat("the condition on ", KeyForPeople(key), " does not hold: ", now)),
-      outcome.before, outcome.shard, outcome.revision);
+      outcome.before, outcome.before_bytes, outcome.shard, outcome.revision);
 }
 
 absl::StatusOr<WriteCondition> ConditionOf(const kv::v1::Condition& condition) {
@@ -83,7 +84,7 @@ void KvService::Get(const kv::v1::GetRequest& request, Duration timeout, Done<kv
         if (!reading.ok()) return done(reading.status());
         if (!reading->record.has_value()) {
           return done(WithKeyState(absl::NotFoundError(absl::StrCat("there is no key ", KeyForPeople(key))),
-                                   reading->record, reading->shard, reading->revision));
+                                   std::nullopt, 0, reading->shard, reading->revision));
         }
         kv::v1::GetResponse response;
         response.set_value(std::move(reading->record->value));

@@ -8,6 +8,7 @@
 #include <rocksdb/snapshot.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -179,7 +180,14 @@ rocksdb::Status SyncParent(const std::string& directory) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RocksDbStorage>> RocksDbStorage::Open(const std::string& directory) {
+absl::StatusOr<std::unique_ptr<RocksDbStorage>> RocksDbStorage::Open(const std::string& directory,
+                                                                     IfMissing if_missing) {
+  if (if_missing == IfMissing::kFail && access((directory + "/CURRENT").c_str(), F_OK) != 0) {
+    return absl::DataLossError(absl::StrCat(
+        directory,
+        " holds no store, but this node has run before\n  put it back (is a volume not mounted?), or give the "
+        "node another --data-dir to start as a new one"));
+  }
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(MakeOptions(), directory, &db);
   std::unique_ptr<rocksdb::DB> owned(db);

@@ -35,7 +35,10 @@ class RocksDbStorage : public Storage {
   // Makes `directory` when it is missing; its parent must exist. RocksDB locks it until destruction.
   //   kFailedPrecondition: it is open already, here or in another process.
   //   kDataLoss:           what it holds is damaged.
-  static absl::StatusOr<std::unique_ptr<RocksDbStorage>> Open(const std::string& directory);
+  enum class IfMissing { kCreate, kFail };
+  // kFail: a store that is not there is kDataLoss, since an empty one would give versions a second time.
+  static absl::StatusOr<std::unique_ptr<RocksDbStorage>> Open(const std::string& directory,
+                                                              IfMissing if_missing = IfMissing::kCreate);
 
   // No call may be under way. Everything committed is on disk already, so this is quick.
   ~RocksDbStorage() override;

@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kChunkBytes = 64 << 10;
 
 constexpr int kMaxListings = 16;
+constexpr size_t kMaxListingsWaiting = 1024;
 
 size_t ChunkEntries(size_t page_entries, int shards) {
   return std::max<size_t>(8, 2 * page_entries / static_cast<size_t>(shards));
@@ -54,10 +55,20 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
         reply_(std::move(reply)) {}
 
   // When its last shard has answered, also after its caller's deadline: until then it holds memory.
-  ~Listing() { router_.listings_.fetch_sub(1); }
+  ~Listing() {
+    if (begun_) router_.ListingEnded();
+  }
 
+  void Begin() {
+    begun_ = true;
+    Advance();
+  }
+
+ private:
   // Asks every shard that the page waits for, or answers when there is none.
   void Advance() {
+    // Its caller has given up while it waited.
+    if (router_.cluster_.system().executor().Now() >= deadline_) return;
     std::unique_lock lock(mutex_);
     std::vector<ShardId> wanted = merger_.Wanted();
     if (wanted.empty()) {
@@ -87,7 +98,6 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
     }
   }
 
- private:
   void Take(ShardId shard, absl::StatusOr<ScanResult> chunk) {
     bool last = false;
     {
@@ -108,6 +118,7 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
   Router& router_;
   const PageRequest request_;
   const Instant deadline_;
+  bool begun_ = false;
 
   std::mutex mutex_;
   // Guarded by mutex_.
@@ -118,15 +129,37 @@ class Router::Listing : public std::enable_shared_from_this<Listing> {
 };
 
 Future<Page> Router::List(PageRequest request, Duration timeout) {
-  if (listings_.fetch_add(1) >= kMaxListings) {
-    listings_.fetch_sub(1);
-    return ResolvedFuture<Page>(absl::ResourceExhaustedError("too many listings are under way; try again in a moment"));
-  }
   Executor& executor = cluster_.system().executor();
   const Instant deadline = executor.Now() + timeout;
   auto [page, reply] = MakeFuture<Page>(executor, deadline);
-  std::make_shared<Listing>(*this, std::move(request), deadline, std::move(reply))->Advance();
+  auto listing = std::make_shared<Listing>(*this, std::move(request), deadline, std::move(reply));
+  {
+    std::lock_guard lock(mutex_);
+    if (listings_ == kMaxListings) {
+      if (listings_waiting_.size() == kMaxListingsWaiting) {
+        return ResolvedFuture<Page>(absl::ResourceExhaustedError("too many listings wait here; try again in a moment"));
+      }
+      listings_waiting_.push_back(std::move(listing));
+      return std::move(page);
+    }
+    ++listings_;
+  }
+  listing->Begin();
   return std::move(page);
+}
+
+void Router::ListingEnded() {
+  std::shared_ptr<Listing> next;
+  {
+    std::lock_guard lock(mutex_);
+    if (listings_waiting_.empty()) {
+      --listings_;
+      return;
+    }
+    next = std::move(listings_waiting_.front());
+    listings_waiting_.pop_front();
+  }
+  next->Begin();
 }
 
 Future<std::vector<std::optional<ShardState>>> Router::States(Duration timeout) {

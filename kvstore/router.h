@@ -2,7 +2,9 @@
 #ifndef TROUPE_KVSTORE_ROUTER_H_
 #define TROUPE_KVSTORE_ROUTER_H_
 
-#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +30,8 @@ struct Page {
 };
 
 //   Threads:  any thread; nothing blocks.
-//   Limits:   16 listings at once, each of which may hold some 64 values of 1 MiB; one more gets kResourceExhausted.
+//   Limits:   16 listings at once, since each may hold some 64 values of 1 MiB; 1,024 more wait, and one more gets
+//             kResourceExhausted.
 //   Errors:   every future ends by its timeout. kUnavailable says that the shard's actor is not there; nothing was
 //             done.
 //   Lifetime: the cluster must outlive the router, and the futures that it gives.
@@ -53,7 +56,13 @@ class Router {
 
   Cluster& cluster_;
   const ShardMap map_;
-  std::atomic<int> listings_{0};
+
+  void ListingEnded();
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  int listings_ = 0;
+  std::deque<std::shared_ptr<Listing>> listings_waiting_;
 };
 
 }  // namespace troupe

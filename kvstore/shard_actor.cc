@@ -55,6 +55,7 @@ void ShardActor::Started(Context& context) {
                                      [this, context](absl::StatusOr<ReadResult> loaded) mutable {
                                        if (!loaded.ok()) return context.Fail(loaded.status());
                                        revision_ = loaded->revision;
+                                       durable_revision_ = loaded->revision;
                                        ReadRound(context);
                                        WriteRound(context);
                                      });
@@ -72,21 +73,24 @@ void ShardActor::Handle(ReadKey read, Reply<KeyReading> reply, Context& context)
 void ShardActor::ReadRound(Context context) {
   if (reading_ || reads_.empty() || !revision_.has_value()) return;
   reading_ = true;
+  // Many may ask for one key; it is read once.
+  std::map<std::string, std::vector<Reply<KeyReading>>> replies;
+  for (WaitingRead& read : std::exchange(reads_, {})) replies[std::move(read.key)].push_back(std::move(read.reply));
   std::vector<std::string> keys;
-  std::vector<Reply<KeyReading>> replies;
-  for (WaitingRead& read : std::exchange(reads_, {})) {
-    keys.push_back(std::move(read.key));
-    replies.push_back(std::move(read.reply));
-  }
+  for (const auto& [key, waiting] : replies) keys.push_back(key);
   context.RunBlocking(
       [storage = storage_, shard = shard_, keys = std::move(keys)] { return storage->Read(shard, keys); },
       [this, context, replies = std::move(replies)](absl::StatusOr<ReadResult> read) mutable {
-        for (size_t i = 0; i < replies.size(); ++i) {
-          if (!read.ok()) {
-            replies[i](read.status());
-          } else {
-            replies[i](KeyReading{std::move(read->records[i]), shard_, read->revision});
+        size_t i = 0;
+        for (auto& [key, waiting] : replies) {
+          for (Reply<KeyReading>& reply : waiting) {
+            if (!read.ok()) {
+              reply(read.status());
+            } else {
+              reply(KeyReading{read->records[i], shard_, read->revision});
+            }
           }
+          ++i;
         }
         reading_ = false;
         ReadRound(context);
@@ -106,7 +110,7 @@ void ShardActor::Handle(ScanShard scan, Reply<ScanResult> reply, Context& contex
 
 void ShardActor::Handle(GetShardState, Reply<ShardState> reply, Context&) {
   if (!revision_.has_value()) return reply(absl::UnavailableError(absl::StrCat(ShardName(shard_), " is loading")));
-  reply(ShardState{shard_, *revision_});
+  reply(ShardState{shard_, durable_revision_});
 }
 
 // Writes.
@@ -149,7 +153,12 @@ void ShardActor::JudgeAndCommit(std::vector<WaitingWrite> writes, const std::vec
   for (WaitingWrite& waiting : writes) {
     auto [key, value, condition] = std::move(waiting.write);
     std::optional<Record>& record = state[key];
-    WriteOutcome outcome{.condition_held = Holds(condition, record), .before = record, .shard = shard_};
+    WriteOutcome outcome{.condition_held = Holds(condition, record), .shard = shard_};
+    if (record.has_value()) {
+      outcome.before_bytes = record->value.size();
+      const bool small = outcome.before_bytes <= kMaxValueBytesInDetails;
+      outcome.before = Record{small ? record->value : "", record->version};
+    }
     if (outcome.condition_held && (value.has_value() || record.has_value())) {
       outcome.version = ++*revision_;
       record = value.has_value() ? std::optional(Record{*value, outcome.version}) : std::nullopt;
@@ -161,6 +170,7 @@ void ShardActor::JudgeAndCommit(std::vector<WaitingWrite> writes, const std::vec
   auto answer = [this, context, round = std::move(round)](absl::Status committed) mutable {
     // The revision counted above may or may not be on disk: start over.
     if (!committed.ok()) return context.Fail(std::move(committed));
+    durable_revision_ = *revision_;
     for (JudgedWrite& write : round.judged) write.reply(std::move(write.outcome));
     writing_ = false;
     WriteRound(context);

@@ -40,6 +40,8 @@ struct WriteOutcome {
   // The key before the write; when the condition failed, the key as it stands. A write that needs no look at it (a
   // value, no condition) says none.
   std::optional<Record> before;
+  // The size of `before`'s value, which is left out when it is larger than kMaxValueBytesInDetails.
+  size_t before_bytes = 0;
   // Of this write; 0 when nothing was written.
   uint64_t version = 0;
   ShardId shard = 0;
@@ -126,7 +128,8 @@ class ShardActor : public Actor<ShardActor> {
   const Address<CommitWriter> writer_;
 
   // None until loaded; until then everything waits.
-  std::optional<uint64_t> revision_;
+  std::optional<uint64_t> revision_;  // of the last write that was judged
+  uint64_t durable_revision_ = 0;
   std::vector<WaitingRead> reads_;
   bool reading_ = false;
   std::vector<WaitingWrite> writes_;

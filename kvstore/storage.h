@@ -6,7 +6,8 @@
 //             Commit's writes to its shard or none.
 //   Errors:   a Commit that fails has an unknown outcome, on the disk and in memory. The caller ends the process
 //             and starts again from what the disk holds; nothing else is sound, so every call that begins after
-//             the failure returns its status. Damage that is read (kDataLoss) fails that call alone.
+//             the failure returns its status. Damage that is read (kDataLoss) fails that call, and whatever shares
+//             its round.
 //
 // A shard's revision counts its writes: it is stored with them, grows by Commit alone, and so a version (the
 // revision of a key's last write) is never given twice, also not after a delete or a restart.

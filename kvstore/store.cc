@@ -31,9 +31,12 @@ void Store::Started(Context& context) {
 }
 
 void Store::Handle(GetStorageStats, Reply<StorageStats> reply, Context& context) {
-  context.RunBlocking(
-      [storage = storage_] { return storage->Stats(); },
-      [reply = std::move(reply)](absl::StatusOr<StorageStats> stats) mutable { reply(std::move(stats)); });
+  waiting_for_stats_.push_back(std::move(reply));
+  if (waiting_for_stats_.size() > 1) return;
+  context.RunBlocking([storage = storage_] { return storage->Stats(); },
+                      [this](absl::StatusOr<StorageStats> stats) {
+                        for (Reply<StorageStats>& waiting : std::exchange(waiting_for_stats_, {})) waiting(stats);
+                      });
 }
 
 }  // namespace troupe

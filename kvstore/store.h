@@ -37,9 +37,13 @@ class Store : public Actor<Store> {
   void Handle(GetStorageStats, Reply<StorageStats> reply, Context& context);
 
  private:
+  // Fixed at construction.
   const ShardMap map_;
   Storage* const storage_;
   const Exit exit_;
+
+  // Counting may take the disk a while: one count at a time answers all who wait for one.
+  std::vector<Reply<StorageStats>> waiting_for_stats_;
 };
 
 }  // namespace troupe

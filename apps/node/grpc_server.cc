@@ -30,7 +30,10 @@ constexpr int kQueues = 2;
 // Calls that may arrive between two looks at a queue without waiting, for each method and queue.
 constexpr int kAcceptsAhead = 16;
 constexpr int kMaxCallsAtOnce = 4096;
-constexpr size_t kMaxBytesAtOnce = 128 << 20;  // of their requests
+// Of their requests; and of these with the answers that have not left yet.
+constexpr size_t kMaxRequestBytesAtOnce = 128 << 20;
+constexpr size_t kMaxBytesAtOnce = 512 << 20;
+constexpr size_t kSmallAnswer = 4 << 10;
 constexpr int kMaxMessageBytes = 4 << 20;
 constexpr absl::Duration kQuiet = absl::Milliseconds(50);
 constexpr absl::Duration kQuietAtMost = absl::Milliseconds(500);
@@ -55,9 +58,19 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 // What the caller has left, within the limits that all services state.
 Duration TimeoutOf(const grpc::ServerContext& context) {
-  if (context.deadline() == std::chrono::system_clock::time_point::max()) return kDefaultTimeout;
-  const Duration left = absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
-  return std::min(left, kMaxTimeout);
+  // Compared as gRPC keeps it: the standard's clock overflows at deadlines of centuries, which clients use for "never".
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return kDefaultTimeout;
+  const gpr_timespec latest = gpr_time_add(gpr_now(deadline.clock_type),
+                                           gpr_time_from_seconds(absl::ToInt64Seconds(kMaxTimeout), GPR_TIMESPAN));
+  if (gpr_time_cmp(deadline, latest) >= 0) return kMaxTimeout;
+  return absl::FromChrono(context.deadline() - std::chrono::system_clock::now());
+}
+
+// The services whose health can be asked for; "" is the server as a whole.
+std::vector<const char*> ServicesWithHealth() {
+  return {"", kv::v1::KvService::service_full_name(), cluster::v1::ClusterService::service_full_name(),
+          actor::v1::ActorService::service_full_name()};
 }
 
 // What comes out of a completion queue.
@@ -77,7 +90,14 @@ class CallCount {
     ++arrived_;
     bytes_ += bytes;
     changed_.notify_all();
-    return count_ <= kMaxCallsAtOnce && bytes_ <= kMaxBytesAtOnce;
+    return count_ <= kMaxCallsAtOnce && bytes_ <= kMaxRequestBytesAtOnce;
+  }
+  // An answer of so many bytes; they leave with their call. False: it is more than may be, and nothing was counted.
+  bool Charge(size_t bytes) {
+    std::lock_guard lock(mutex_);
+    if (bytes_ + bytes > kMaxBytesAtOnce) return false;
+    bytes_ += bytes;
+    return true;
   }
   void Leave(size_t bytes) {
     std::lock_guard lock(mutex_);
@@ -178,20 +198,26 @@ class Call final : public Tag {
 
   // From any thread. The queue may end this call's life before Finish has returned, so nothing comes after it.
   void Answer(const absl::StatusOr<Response>& response) {
-    if (response.ok()) {
-      writer_.Finish(*response, grpc::Status::OK, this);
-    } else {
-      writer_.FinishWithError(ToGrpc(response.status()), this);
+    if (!response.ok()) return writer_.FinishWithError(ToGrpc(response.status()), this);
+    const size_t bytes = response->ByteSizeLong();
+    // Answers to writes are small and always fit; a large one is a read's, and may be asked for again.
+    if (bytes > kSmallAnswer) {
+      if (!count_.Charge(bytes)) {
+        return writer_.FinishWithError(
+            ToGrpc(absl::ResourceExhaustedError("this node has too many answers under way; try again in a moment")),
+            this);
+      }
+      bytes_ += bytes;
     }
+    writer_.Finish(*response, grpc::Status::OK, this);
   }
 
   const MethodPtr method_;
   grpc::ServerCompletionQueue* const queue_;
   CallCount& count_;
   AcceptGate& gate_;
-  // Touched by the queue's thread only.
-  bool answered_ = false;
-  size_t bytes_ = 0;
+  bool answered_ = false;  // touched by the queue's thread only
+  size_t bytes_ = 0;       // counted for it: the queue's thread's before and after the answer, the answer's between
   grpc::ServerContext context_;
   Request request_;
   typename Method<Request, Response>::Writer writer_;
@@ -249,7 +275,7 @@ absl::Status GrpcServer::Impl::Listen(const std::string& host_port) {
     return available.ok() ? absl::UnavailableError(absl::StrCat("cannot listen at ", host_port)) : available;
   }
   address_ = absl::StrCat(host_port.substr(0, host_port.rfind(':')), ":", port);
-  server_->GetHealthCheckService()->SetServingStatus(kv::v1::KvService::service_full_name(), false);
+  for (const char* service : ServicesWithHealth()) server_->GetHealthCheckService()->SetServingStatus(service, false);
   return absl::OkStatus();
 }
 
@@ -308,7 +334,7 @@ void GrpcServer::Impl::Serve(Node& node) {
         done(std::move(response));
       });
   for (auto& queue : queues_) threads_.emplace_back([this, &queue = *queue] { RunQueue(queue); });
-  server_->GetHealthCheckService()->SetServingStatus(kv::v1::KvService::service_full_name(), true);
+  for (const char* service : ServicesWithHealth()) server_->GetHealthCheckService()->SetServingStatus(service, true);
 }
 
 void GrpcServer::Impl::RunQueue(grpc::ServerCompletionQueue& queue) {
@@ -321,7 +347,11 @@ bool GrpcServer::Impl::Shutdown(absl::Duration timeout) {
   server_->GetHealthCheckService()->SetServingStatus(false);
   gate_.StartRefusing();
   // The logic comes back with every answer, also to callers that have gone.
-  if (!count_.AwaitNone(timeout)) return false;
+  if (!count_.AwaitNone(timeout)) {
+    // Those who still wait hear CANCELLED, which says that the outcome is unknown; a lost connection would not.
+    server_->Shutdown(absl::ToChronoTime(absl::Now()));
+    return false;
+  }
   // What has arrived when gRPC shuts down ends in CANCELLED, which says nothing. Most clients go at the first refusal.
   count_.AwaitQuiet(kQuiet, kQuietAtMost);
   // gRPC waits for clients to hang up, which an idle one need not do.

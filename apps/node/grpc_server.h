@@ -14,8 +14,8 @@ namespace troupe {
 
 // Serves troupe.kv.v1, troupe.cluster.v1, troupe.actor.v1, troupe.internal.v1, health and reflection on one port, from
 // completion queues with a thread each.
-//   Limits: 4,096 calls and 128 MiB of requests at once; one more is refused with RESOURCE_EXHAUSTED. A message has at
-//   most 4 MiB.
+//   Limits: 4,096 calls and 128 MiB of requests at once, 512 MiB with answers; more is refused with RESOURCE_EXHAUSTED.
+//   A message has at most 4 MiB.
 class GrpcServer {
  public:
   // Takes the port, without serving yet; port 0 takes a free one. kUnavailable says why it cannot be had, and as far as

@@ -1,6 +1,7 @@
 """troupe-node as its operator meets it: how it starts, refuses to start, bears abuse and stops."""
 
 import os
+import shutil
 import random
 import re
 import signal
@@ -164,6 +165,12 @@ class StartTest(ProcessTest):
         before = self.node_file(n1)
         self.assert_does_not_start(r"has format 7; this troupe-node understands format 1\n  ", target=n1)
         self.assertEqual(self.node_file(n1), before, "it changed what it does not understand")
+
+    def test_a_store_that_is_gone_is_not_replaced_by_an_empty_one(self):
+        n1 = self.start_node()
+        n1.stop()
+        shutil.rmtree(os.path.join(n1.data_dir, "state"))
+        self.assert_does_not_start(r"holds no store, but this node has run before\n  put it back", target=n1)
 
     def test_a_damaged_node_file_is_refused_by_name(self):
         n1 = self.start_node()
@@ -425,7 +432,7 @@ class StopTest(ProcessTest):
         for _ in range(10):
             n1.start()
             self.assert_stops(n1, signal.SIGTERM)
-        self.assertEqual(sorted(os.listdir(n1.data_dir)), ["LOCK", "NODE", "state"])
+        self.assertEqual(sorted(os.listdir(n1.data_dir)), ["LOCK", "NODE", "STORE", "state"])
         self.assertLess(len(os.listdir(n1.data_dir + "/state")), 30)
 
 

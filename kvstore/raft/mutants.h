@@ -34,7 +34,7 @@ enum class Mutant {
   kTruncatesOnEveryAppend,   // a reordered older append cuts off what a newer one brought
   kTermRegressesOnRestart,   // takes part with the term before the last
   kAppliesBeforeDurable,     // applies what is committed elsewhere but not on its own disk
-  kStepDownKeepsLeading,     // a message of a newer term does not depose the leader
+  kStepDownKeepsLeading,     // a message of a newer term does not depose the leader; stays the last, to count them by
 };
 
 #ifdef TROUPE_RAFT_MUTANTS

@@ -78,7 +78,8 @@ void Raft::TickLeader() {
 // Terms.
 
 void Raft::Step(const Message& message) {
-  if (message.to != options_.id || !SettleTerm(message)) return;
+  if (message.to != options_.id || message.from == options_.id || message.from == kNobody) return;
+  if (!SettleTerm(message)) return;
   switch (message.kind) {
     case MessageKind::kPreVote:
     case MessageKind::kVote:
@@ -116,8 +117,11 @@ void Raft::Step(const Message& message) {
 bool Raft::SettleTerm(const Message& m) {
   const bool from_leader =
       m.kind == MessageKind::kAppend || m.kind == MessageKind::kHeartbeat || m.kind == MessageKind::kSnapshot;
-  if (m.term > term_) {
+  // Also in a term that is ours already: after a restart it may be, and what was promised before it is not known.
+  if (m.term > term_ || (m.term == term_ && m.kind == MessageKind::kVote)) {
     if (Sticky(m)) return false;
+  }
+  if (m.term > term_) {
     // A pre-vote asks about a term that nobody is in yet, and a granted one answers so.
     if (m.kind == MessageKind::kPreVote || (m.kind == MessageKind::kPreVoteReply && m.ok)) {
       // The answer must be to what is being asked now.
@@ -131,9 +135,13 @@ bool Raft::SettleTerm(const Message& m) {
     // A deposed leader learns of it, and a candidate of an old term, from our term in the answer. Without it a replica
     // that came back with a higher term could refuse its leader for ever.
     if (from_leader) {
-      SendAfter({.kind = MessageKind::kAppendReply, .to = m.from, .index = m.index, .ok = false});
+      // Of the log it says nothing, so it names no index: the old leader may lead this term, too, and would take it for
+      // the answer to an append of now.
+      SendAfter({.kind = MessageKind::kAppendReply, .to = m.from, .ok = false});
     } else if (m.kind == MessageKind::kPreVote) {
       SendAfter({.kind = MessageKind::kPreVoteReply, .to = m.from, .ok = false});
+    } else if (m.kind == MessageKind::kVote) {
+      SendAfter({.kind = MessageKind::kVoteReply, .to = m.from, .ok = false});
     }
     return false;
   }
@@ -193,8 +201,8 @@ void Raft::CommitTo(LogIndex index) {
   Require(index <= log_.last_index(), "commits past the end of the own log");
   if (role_ == Role::kLeader) {
     for (LogIndex i = commit_ + 1; i <= index; ++i) {
-      const size_t bytes = log_.At(i)->bytes();
-      uncommitted_bytes_ -= std::min(uncommitted_bytes_, bytes);
+      // Those of earlier terms were never counted.
+      if (log_.At(i)->term == term_) uncommitted_bytes_ -= log_.At(i)->bytes();
     }
   }
   commit_ = index;

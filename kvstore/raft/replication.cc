@@ -124,7 +124,7 @@ void Raft::SendWhatIsNew(ReplicaId to, Progress& progress) {
   }
 }
 
-// One append, also an empty one; or a snapshot. False: neither could be sent.
+// One append, empty when the window is full or nothing is new; or a snapshot. False: neither could be sent.
 bool Raft::SendAppend(ReplicaId to, Progress& progress) {
   const LogIndex previous = progress.next - 1;
   const std::optional<Term> previous_term = log_.TermAt(previous);
@@ -133,8 +133,10 @@ bool Raft::SendAppend(ReplicaId to, Progress& progress) {
                  .to = to,
                  .index = previous,
                  .log_term = *previous_term,
-                 .commit = commit_,
-                 .entries = log_.From(progress.next, options_.max_append_entries, options_.max_append_bytes)};
+                 .commit = commit_};
+  if (MaySend(progress)) {
+    append.entries = log_.From(progress.next, options_.max_append_entries, options_.max_append_bytes);
+  }
   if (progress.state == Progress::State::kProbe) {
     progress.probe_sent = true;
   } else if (!append.entries.empty()) {
@@ -183,7 +185,8 @@ void Raft::OnAppendReply(const Message& m) {
       progress.state == Progress::State::kSnapshot ? progress.match >= progress.pending_snapshot : true;
   if (progress.state != Progress::State::kReplicate && caught_up) progress.BecomeReplicate();
   MaybeCommit();
-  if (role_ != Role::kLeader) return;  // it was its own removal
+  // It was its own removal, or the sender's.
+  if (role_ != Role::kLeader || !progress_.contains(m.from)) return;
   SendWhatIsNew(m.from, progress);
   MaybeFinishTransfer(m.from, progress);
 }
@@ -224,9 +227,6 @@ void Raft::OnHeartbeatReply(const Message& m) {
   ConfirmReads();
   // Something of what was sent may be lost. An append, if only an empty one, shows where the follower stands.
   progress.probe_sent = false;
-  if (progress.state == Progress::State::kReplicate && progress.window.size() >= options_.max_window_appends) {
-    progress.FreeFirst();
-  }
   if (progress.state != Progress::State::kSnapshot && progress.match < log_.last_index()) SendAppend(m.from, progress);
 }
 

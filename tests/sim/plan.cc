@@ -76,6 +76,8 @@ Plan DrawPlan(Random random, const PlanShape& shape) {
       plan.push_back({at + absl::Milliseconds(random.Below(1000) * again), "n1", "start", {}});
     }
   }
+  // What was drawn for each key so far: a cas expects one of these, so that some of them hold.
+  std::map<std::string, std::vector<std::string>> drawn;
   for (int i = 0; i < shape.requests; ++i) {
     const std::string key = absl::StrCat("key", random.Below(static_cast<uint64_t>(shape.keys)));
     const std::string value = absl::StrCat("value", i);
@@ -90,10 +92,11 @@ Plan DrawPlan(Random random, const PlanShape& shape) {
     } else if (kind == 5) {
       line.verb = "del";
       line.arguments = {key};
-    } else if (kind == 4) {
+    } else if (kind >= 3 && !drawn[key].empty()) {
       line.verb = "cas";
-      line.arguments = {key, absl::StrCat("value", random.Below(static_cast<uint64_t>(shape.requests))), value};
+      line.arguments = {key, drawn[key][random.Below(drawn[key].size())], value};
     }
+    if (line.verb == "set" || line.verb == "cas") drawn[key].push_back(value);
     plan.push_back(std::move(line));
   }
   plan.push_back({shape.length + absl::Seconds(5), "n1", "start", {}});

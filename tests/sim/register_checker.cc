@@ -1,6 +1,8 @@
 #include "tests/sim/register_checker.h"
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -50,20 +52,55 @@ bool Explained(const Operation& read, const std::string& value, const std::vecto
   return false;
 }
 
+// What the operation saw of its key, if it saw something: a get its answer, a cas that was done what it expected.
+std::optional<std::string> Seen(const Operation& operation) {
+  if (operation.cut_off) return std::nullopt;
+  if (operation.line.verb == "get" && (operation.status.ok() || absl::IsNotFound(operation.status))) {
+    return operation.result;
+  }
+  if (operation.line.verb == "cas" && operation.status.ok()) return operation.line.arguments[1];
+  return std::nullopt;
+}
+
+absl::Status CheckVersions(const std::vector<Operation>& history) {
+  std::map<std::string, std::vector<const Operation*>> by_key;
+  for (const Operation& operation : history) {
+    const bool wrote = operation.line.verb == "set" || operation.line.verb == "cas";
+    if (wrote && operation.status.ok() && !operation.cut_off) by_key[operation.line.arguments[0]].push_back(&operation);
+  }
+  for (const auto& [key, writes] : by_key) {
+    for (const Operation* a : writes) {
+      for (const Operation* b : writes) {
+        const bool twice = a != b && a->version == b->version;
+        const bool fell = a->returned < b->called && a->version > b->version;
+        if (!twice && !fell) continue;
+        return absl::DataLossError(
+            absl::StrCat(key, " got version ", b->version, " after version ", a->version, ", or a version twice"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckRegisters(const std::vector<Operation>& history) {
   std::map<std::string, std::vector<Write>> writes = WritesByKey(history);
+  std::set<std::string> gave_way;
   for (const Operation& read : history) {
-    if (read.line.verb != "get" || read.cut_off) continue;
-    if (!read.status.ok() && !absl::IsNotFound(read.status)) continue;
+    const std::optional<std::string> seen = Seen(read);
+    if (!seen.has_value()) continue;
     const std::string& key = read.line.arguments[0];
-    if (Explained(read, read.result, writes[key])) continue;
-    return absl::DataLossError(absl::StrCat("at ", absl::FormatDuration(read.called - Instant()), " a get of ", key,
-                                            " saw ", read.result.empty() ? "no key" : read.result,
-                                            ", which no write explains"));
+    if (!Explained(read, *seen, writes[key])) {
+      return absl::DataLossError(absl::StrCat("at ", absl::FormatDuration(read.called - Instant()), " a ",
+                                              read.line.verb, " of ", key, " saw ", seen->empty() ? "no key" : *seen,
+                                              ", which no write explains"));
+    }
+    if (read.line.verb == "cas" && !gave_way.insert(absl::StrCat(key, "=", *seen)).second) {
+      return absl::DataLossError(absl::StrCat("two cas of ", key, " both found ", *seen));
+    }
   }
-  return absl::OkStatus();
+  return CheckVersions(history);
 }
 
 }  // namespace troupe::sim

@@ -6,6 +6,10 @@
 // write "certainly" happened when it was answered with OK; one that was cut off or failed with an unknown outcome may
 // have happened. Values are unique, so a read names its write. This is weaker than a search for a linearization (it
 // looks at one read at a time), but it is exact on lost and resurrected writes, and runs in no time.
+//
+// A cas that was done read the value that it expected, so it is checked like a read; and since values are unique, one
+// value can give way to one cas only. Versions of a key must grow from each write to every write that began after it,
+// and never be given twice.
 #ifndef TROUPE_TESTS_SIM_REGISTER_CHECKER_H_
 #define TROUPE_TESTS_SIM_REGISTER_CHECKER_H_
 

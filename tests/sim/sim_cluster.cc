@@ -123,10 +123,11 @@ void SimCluster::Do(const PlanLine& line) {
   auto operation = std::make_shared<Operation>(Operation{.line = line, .called = simulator_.Now()});
   Machine& machine = machines_[line.node];
   const uint64_t generation = machine.generation;
-  Finish finish = [this, operation, generation](absl::Status status, std::string result) {
+  Finish finish = [this, operation, generation](absl::Status status, uint64_t version, std::string result) {
     const Machine& machine = machines_[operation->line.node];
     operation->returned = simulator_.Now();
     operation->status = std::move(status);
+    operation->version = version;
     operation->result = std::move(result);
     // Kill answers what is under way on its way out; nobody would have heard that of a process.
     operation->cut_off = machine.node == nullptr || machine.generation != generation;
@@ -135,7 +136,7 @@ void SimCluster::Do(const PlanLine& line) {
     operations_.push_back(*operation);
     --outstanding_;
   };
-  if (machine.node == nullptr) return finish(absl::UnavailableError("connection refused"), "");
+  if (machine.node == nullptr) return finish(absl::UnavailableError("connection refused"), 0, "");
   Request(*machine.node, line, std::move(finish));
 }
 
@@ -145,13 +146,15 @@ void SimCluster::Request(Node& node, const PlanLine& line, Finish finish) {
     kv::v1::GetRequest request;
     request.set_key(key);
     node.kv().Get(OverTheWire(request), kRequestTimeout, [finish](absl::StatusOr<kv::v1::GetResponse> response) {
-      finish(response.status(), response.ok() ? OverTheWire(*response).value() : "");
+      if (!response.ok()) return finish(response.status(), 0, "");
+      const kv::v1::GetResponse answer = OverTheWire(*response);
+      finish(absl::OkStatus(), answer.version(), answer.value());
     });
   } else if (line.verb == "del") {
     kv::v1::DeleteRequest request;
     request.set_key(key);
     node.kv().Delete(OverTheWire(request), kRequestTimeout,
-                     [finish](absl::StatusOr<kv::v1::DeleteResponse> response) { finish(response.status(), ""); });
+                     [finish](absl::StatusOr<kv::v1::DeleteResponse> response) { finish(response.status(), 0, ""); });
   } else if (line.verb == "list") {
     kv::v1::ListRequest request;
     request.set_prefix(key);
@@ -161,15 +164,16 @@ void SimCluster::Request(Node& node, const PlanLine& line, Finish finish) {
       for (const kv::v1::Entry& entry : page.entries()) {
         entries.push_back(absl::StrCat(entry.key(), "=", entry.value()));
       }
-      finish(response.status(), absl::StrJoin(entries, " "));
+      finish(response.status(), 0, absl::StrJoin(entries, " "));
     });
   } else {
     kv::v1::SetRequest request;
     request.set_key(key);
     request.set_value(line.arguments.back());
     if (line.verb == "cas") request.mutable_condition()->set_value(line.arguments[1]);
-    node.kv().Set(OverTheWire(request), kRequestTimeout,
-                  [finish](absl::StatusOr<kv::v1::SetResponse> response) { finish(response.status(), ""); });
+    node.kv().Set(OverTheWire(request), kRequestTimeout, [finish](absl::StatusOr<kv::v1::SetResponse> response) {
+      finish(response.status(), response.ok() ? response->version() : 0, "");
+    });
   }
 }
 

@@ -34,6 +34,8 @@ struct Operation {
   Instant returned;
   // What the service said. kUnavailable also when the node was down or went down; then a write may have happened.
   absl::Status status;
+  // Of a set, cas or get that is done: the key's version.
+  uint64_t version = 0;
   // Of a get: the value. Of a list: keys and values, "key=value", separated by spaces.
   std::string result;
   // The node was killed, or killed itself, before it answered.
@@ -76,7 +78,7 @@ class SimCluster {
     std::unique_ptr<Node> node;
     std::shared_ptr<bool> ready;  // whether its services may be called
   };
-  using Finish = std::function<void(absl::Status, std::string result)>;
+  using Finish = std::function<void(absl::Status, uint64_t version, std::string result)>;
 
   Node& ReadyNode(const std::string& name);
   void Do(const PlanLine& line);

@@ -109,6 +109,7 @@ TEST(WholeNodeTest, CrashesLoseNoAnsweredWriteAndBringNoneBack) {
   const uint64_t count = one != nullptr ? 1 : many != nullptr ? std::strtoull(many, nullptr, 10) : 100;
   size_t answered = 0;
   size_t cut_off = 0;
+  size_t swapped = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     RunResult result = RunSeed(seed, PlanShape{});
     absl::Status checked = CheckRegisters(result.history);
@@ -117,12 +118,14 @@ TEST(WholeNodeTest, CrashesLoseNoAnsweredWriteAndBringNoneBack) {
     for (const Operation& operation : result.history) {
       answered += operation.status.ok();
       cut_off += operation.cut_off;
+      swapped += operation.line.verb == "cas" && operation.status.ok();
     }
   }
-  std::cout << count << " seeds, " << answered << " operations done, " << cut_off << " cut off\n";
+  std::cout << count << " seeds, " << answered << " operations done, " << cut_off << " cut off, " << swapped
+            << " cas that held\n";
   // Else the test would check nothing.
   EXPECT_GT(answered, 50 * count);
-  EXPECT_TRUE(count < 100 || cut_off > 0);
+  EXPECT_TRUE(count < 100 || (cut_off > 0 && swapped > count));
 }
 
 // The checker itself must be able to say no.
@@ -145,6 +148,21 @@ TEST(RegisterCheckerTest, SeesALostWriteAnOldValueAndAResurrectedOne) {
       << "resurrected";
   EXPECT_TRUE(CheckRegisters({Op("set", {"k", "1"}, 1, 5), Op("get", {"k"}, 2, 3, "1")}).ok()) << "overlapping";
   EXPECT_FALSE(CheckRegisters({Op("get", {"k"}, 1, 2, "1"), Op("set", {"k", "1"}, 3, 4)}).ok()) << "from the future";
+}
+
+Operation Versioned(Operation operation, uint64_t version) {
+  operation.version = version;
+  return operation;
+}
+
+TEST(RegisterCheckerTest, SeesACasThatShouldHaveFailedAndAVersionGivenTwice) {
+  const Operation one = Versioned(Op("set", {"k", "1"}, 1, 2), 1);
+  const Operation two = Versioned(Op("cas", {"k", "1", "2"}, 3, 4), 2);
+  EXPECT_TRUE(CheckRegisters({one, two}).ok());
+  EXPECT_FALSE(CheckRegisters({one, two, Versioned(Op("cas", {"k", "1", "3"}, 3, 4), 3)}).ok()) << "both found 1";
+  EXPECT_FALSE(CheckRegisters({one, Versioned(Op("cas", {"k", "0", "2"}, 3, 4), 2)}).ok()) << "there was no 0";
+  EXPECT_FALSE(CheckRegisters({one, Versioned(Op("set", {"k", "2"}, 3, 4), 1)}).ok()) << "a version twice";
+  EXPECT_FALSE(CheckRegisters({Versioned(one, 5), two}).ok()) << "a version that falls";
 }
 
 }  // namespace

@@ -129,11 +129,8 @@ bool Raft::SendAppend(ReplicaId to, Progress& progress) {
   const LogIndex previous = progress.next - 1;
   const std::optional<Term> previous_term = log_.TermAt(previous);
   if (!previous_term.has_value()) return SendSnapshot(to, progress);
-  Message append{.kind = MessageKind::kAppend,
-                 .to = to,
-                 .index = previous,
-                 .log_term = *previous_term,
-                 .commit = commit_};
+  Message append{
+      .kind = MessageKind::kAppend, .to = to, .index = previous, .log_term = *previous_term, .commit = commit_};
   if (MaySend(progress)) {
     append.entries = log_.From(progress.next, options_.max_append_entries, options_.max_append_bytes);
   }

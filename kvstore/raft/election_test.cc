@@ -53,6 +53,8 @@ TEST(PreVoteTest, YesesToAnEarlierQuestionDoNotCount) {
   c.Campaign("ann");
   c.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", 1, true));
   c.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", 3, true));
+  // She may have asked about it before a crash took the term back.
+  c.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", 5, true));
   EXPECT_EQ(c.role("ann"), Role::kPreCandidate);
   c.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", 4, true));
   EXPECT_EQ(c.role("ann"), Role::kCandidate);
@@ -143,6 +145,18 @@ TEST(CheckQuorumTest, ALeaderThatNoMajorityAnswersStepsDown) {
   EXPECT_EQ(c.role("ann"), Role::kFollower);
   EXPECT_EQ(c.leader("ann"), "nobody");
   EXPECT_EQ(c.Propose("ann", "x").refusal, Refusal::kNotLeader);
+}
+
+TEST(CheckQuorumTest, ANewLeaderHasAnElectionTimeoutToBeHeard) {
+  TestCluster c;
+  c.Campaign("ann");
+  c.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", 1, true));
+  c.Step(Answer(MessageKind::kVoteReply, "bob", "ann", 1, true));
+  c.Isolate("ann");
+  c.Tick("ann", 10);
+  EXPECT_EQ(c.role("ann"), Role::kLeader);
+  c.Tick("ann", 10);
+  EXPECT_EQ(c.role("ann"), Role::kFollower);
 }
 
 TEST(CheckQuorumTest, OneThatCanSpeakButNotHearStepsDown) {

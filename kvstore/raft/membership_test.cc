@@ -216,6 +216,19 @@ TEST(RemovedLeaderTest, ItLeadsUntilItsRemovalIsCommittedAndDoesNotCountItself) 
   EXPECT_EQ(c.commit("ann"), 2);
 }
 
+TEST(RemovedLeaderTest, ItDoesNotLeaveWhenSomethingBeforeItsRemovalIsCommitted) {
+  TestCluster c;
+  c.Elect("ann");
+  c.Isolate("ann");
+  c.Propose("ann", "x");
+  c.ProposeChange("ann", Change::Kind::kRemove, "ann");
+  for (auto name : {"bob", "cid"}) c.Step(Ack(name, "ann", 1, 2));
+  EXPECT_EQ(c.commit("ann"), 2);
+  EXPECT_EQ(c.role("ann"), Role::kLeader);
+  for (auto name : {"bob", "cid"}) c.Step(Ack(name, "ann", 1, 3));
+  EXPECT_EQ(c.role("ann"), Role::kFollower);
+}
+
 TEST(RemovedLeaderTest, AnotherTakesOverWithoutWaitingForAnElectionTimeout) {
   TestCluster c;
   c.Elect("ann");

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Every bug that can be planted in the core turns at least one directed test red, by itself.
 #   mutants_test.sh DIRECTED_TESTS
+# Else the planted bugs' failures would be counted as this test's own cases.
+unset XML_OUTPUT_FILE GTEST_OUTPUT
 set -u
 
 readonly tests=$1

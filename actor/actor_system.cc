@@ -127,6 +127,12 @@ absl::StatusOr<std::shared_ptr<Cell>> ActorSystem::LookupCell(std::string_view n
   return entry->second;
 }
 
+std::shared_ptr<LocalCell> ActorSystem::Find(ActorId id) const {
+  std::lock_guard lock(mutex_);
+  auto cell = cells_.find(id);
+  return cell == cells_.end() ? nullptr : cell->second;
+}
+
 std::vector<ActorInfo> ActorSystem::List() const {
   std::vector<std::shared_ptr<LocalCell>> cells;
   {

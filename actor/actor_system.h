@@ -71,6 +71,8 @@ class ActorSystem {
     return Address<A>(*std::move(cell));
   }
 
+  // The actor with this id; null when there is none or it has terminated.
+  std::shared_ptr<LocalCell> Find(ActorId id) const;
   // All actors, ascending by id.
   std::vector<ActorInfo> List() const;
   ActorSystemStats stats() const;

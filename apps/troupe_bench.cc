@@ -9,6 +9,7 @@
 
 #include "apps/bench/bench_config.h"
 #include "apps/bench/kv_benchmark.h"
+#include "apps/bench/raft_benchmark.h"
 #include "apps/bench/report.h"
 
 namespace troupe {
@@ -40,7 +41,8 @@ int Main(const std::vector<std::string>& args) {
   }
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   StopOnSignals();
-  absl::StatusOr<Report> report = RunKvBenchmark(*config, stop);
+  absl::StatusOr<Report> report =
+      config->suite == BenchSuite::kRaft ? RunRaftBenchmark(*config, stop) : RunKvBenchmark(*config, stop);
   if (!report.ok()) {
     std::cerr << "error: " << report.status().message() << "\n";
     return absl::IsCancelled(report.status()) ? kExitInterrupted : kExitFailed;

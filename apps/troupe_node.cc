@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <future>
@@ -22,6 +23,7 @@
 #include "apps/node/node.h"
 #include "apps/node/node_config.h"
 #include "apps/version.h"
+#include "cluster/grpc_transport.h"
 #include "kvstore/data_dir.h"
 #include "kvstore/rocksdb_storage.h"
 
@@ -30,7 +32,7 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr uint32_t kDataFormat = 1;
+constexpr uint32_t kDataFormat = 2;
 // After SIGTERM: answers under way, then the actors, within the 5 s that are promised in all.
 constexpr Duration kAnswersTimeout = absl::Seconds(4);
 constexpr Duration kActorsTimeout = absl::Milliseconds(500);
@@ -111,12 +113,68 @@ std::string MakeId() {
   _exit(kExitFailed);
 }
 
-void PrintBanner(const DataDir& directory, const GrpcServer& server) {
+// The process ends: the others will not have this node.
+void ExitWhenRefused(const absl::Status& reason) {
+  std::string text = absl::StrCat("error: ", absl::string_view(reason.message()), "\n");
+  (void)!write(STDERR_FILENO, text.data(), text.size());
+  google::FlushLogFiles(google::INFO);
+  _exit(kExitFailed);
+}
+
+std::string MachineName() {
+  char name[256] = "localhost";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+// The founder's; none for a node that joined.
+absl::StatusOr<std::unique_ptr<RocksDbStorage>> OpenStorage(const DataDir& directory) {
+  if (!directory.founder()) return nullptr;
+  using IfMissing = RocksDbStorage::IfMissing;
+  absl::StatusOr<std::unique_ptr<RocksDbStorage>> storage =
+      RocksDbStorage::Open(directory.storage_path(), directory.store_made() ? IfMissing::kFail : IfMissing::kCreate);
+  if (!storage.ok() || directory.store_made()) return storage;
+  absl::Status marked = directory.MarkStoreMade();
+  if (!marked.ok()) return marked;
+  return storage;
+}
+
+// Whom to ask for the cluster: whom the operator names, and whom this node knew before.
+std::vector<std::string> Seeds(const NodeConfig& config, const DataDir& directory, const std::string& self) {
+  std::vector<std::string> seeds = config.join;
+  if (!directory.cluster_id().empty()) {
+    seeds.insert(seeds.end(), directory.peers().begin(), directory.peers().end());
+  }
+  std::sort(seeds.begin(), seeds.end());
+  seeds.erase(std::unique(seeds.begin(), seeds.end()), seeds.end());
+  seeds.erase(std::remove(seeds.begin(), seeds.end(), self), seeds.end());
+  return seeds;
+}
+
+// A node that joins for the first time waits for as long as it takes, since there is nothing that it could serve.
+absl::Status AwaitReady(Node& node, const DataDir& directory) {
+  if (!directory.cluster_id().empty()) return node.Ready(absl::Seconds(60)).Wait();
+  std::cout << "troupe-node " << kProductVersion << ": " << directory.node_name()
+            << " waits to be taken into the cluster" << std::endl;
+  absl::Status ready;
+  do {
+    ready = node.Ready(absl::Seconds(60)).Wait();
+  } while (ready.code() == absl::StatusCode::kDeadlineExceeded);
+  return ready;
+}
+
+void PrintBanner(const DataDir& directory, const NodeIdentity& self, const GrpcServer& server) {
+  const char* how = directory.founder() && directory.founded() ? "  (founded now)"
+                    : directory.founded()                      ? "  (joined now)"
+                                                               : "";
   std::cout << "troupe-node " << kProductVersion << "\n"
-            << "  node     " << directory.node_name() << "  (" << directory.node_id() << ", run "
-            << directory.generation() << ")\n"
-            << "  cluster  " << directory.cluster_id() << (directory.founded() ? "  (founded now)" : "") << "\n"
+            << "  node     " << self.name << "  (" << self.node_id << ", run " << self.generation << ")\n"
+            << "  cluster  " << self.cluster_id << how << "\n"
             << "  data     " << directory.path() << "  (format " << kDataFormat << ")\n"
+            << "  shards   "
+            << (directory.founder() ? "all, one copy of each: while this node is down nothing is served"
+                                    : "none: they are on the node that founded the cluster")
+            << "\n"
             << "  gRPC     " << server.address() << "\n"
             << "  try      troupe --endpoint=" << server.address() << " status\n"
             << "ready" << std::endl;
@@ -125,36 +183,40 @@ void PrintBanner(const DataDir& directory, const GrpcServer& server) {
 int Run(const NodeConfig& config) {
   StopSignal stop;
   AllowManyConnections();
-  absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Listen(config.listen);
+  GrpcTransport transport;
+  absl::StatusOr<std::unique_ptr<GrpcServer>> server = GrpcServer::Listen(config.listen, transport);
   if (!server.ok()) return Fail(server.status(), kExitFailed);
-  absl::StatusOr<std::unique_ptr<DataDir>> directory =
-      DataDir::Open({.path = config.data_dir, .node_name = config.name, .make_id = MakeId, .now = absl::Now()});
+  absl::StatusOr<std::unique_ptr<DataDir>> directory = DataDir::Open({.path = config.data_dir,
+                                                                      .node_name = config.name,
+                                                                      .make_id = MakeId,
+                                                                      .now = absl::Now(),
+                                                                      .join = !config.join.empty()});
   if (!directory.ok()) return Fail(directory.status(), kExitFailed);
-  using IfMissing = RocksDbStorage::IfMissing;
-  absl::StatusOr<std::unique_ptr<RocksDbStorage>> storage = RocksDbStorage::Open(
-      (*directory)->storage_path(), (*directory)->store_made() ? IfMissing::kFail : IfMissing::kCreate);
+  absl::StatusOr<std::unique_ptr<RocksDbStorage>> storage = OpenStorage(**directory);
   if (!storage.ok()) return Fail(storage.status(), kExitFailed);
-  if (!(*directory)->store_made()) {
-    absl::Status marked = (*directory)->MarkStoreMade();
-    if (!marked.ok()) return Fail(marked, kExitFailed);
-  }
 
+  const std::string address = AdvertisedAddress(config, (*server)->address(), MachineName());
+  transport.SetAddress(address);
   ThreadExecutor executor({});
-  NoPeers transport;
   Random random((static_cast<uint64_t>(std::random_device{}()) << 32) | std::random_device{}());
   Node node(
       {.cluster_id = (*directory)->cluster_id(),
        .name = (*directory)->node_name(),
        .node_id = (*directory)->node_id(),
        .generation = (*directory)->generation(),
-       .address = (*server)->address()},
+       .address = address},
+      Seeds(config, **directory, address),
       {.version = kProductVersion, .data_dir = (*directory)->path(), .format = kDataFormat, .started = executor.Now()},
-      {executor, random, transport, **storage, ExitOnBrokenDisk});
-  absl::Status ready = node.Ready(absl::Seconds(60)).Wait();
-  if (!ready.ok()) return Fail(ready, kExitFailed);
+      {executor, random, transport, **directory, storage->get(), ExitOnBrokenDisk, ExitWhenRefused});
+  absl::Status ready = AwaitReady(node, **directory);
+  if (!ready.ok()) {
+    // Threads are under way that nobody can stop in order now.
+    Fail(ready, kExitFailed);
+    _exit(kExitFailed);
+  }
   stop.Serving();
   (*server)->Serve(node);
-  PrintBanner(**directory, **server);
+  PrintBanner(**directory, node.identity(), **server);
 
   const char* signal = stop.Await();
   LOG(INFO) << signal << ": no new requests; answers under way finish";
@@ -168,7 +230,7 @@ int Run(const NodeConfig& config) {
   if (!stopped.ok()) LOG(WARNING) << stopped.message();
   executor.Stop();
   // By hand, since what is left would be destroyed by gRPC at its leisure: up to 10 s.
-  storage->reset();
+  if (*storage != nullptr) storage->reset();
   LOG(INFO) << "stopped";
   google::FlushLogFiles(google::INFO);
   std::cout.flush();

@@ -11,6 +11,28 @@ namespace {
 // A shard that takes longer to say how it is does not serve; the caller's own deadline is for the whole answer.
 constexpr Duration kShardPatience = absl::Seconds(1);
 
+cluster::v1::MemberState ToProto(swim::State state) {
+  switch (state) {
+    case swim::State::kAlive:
+      return cluster::v1::MEMBER_STATE_ALIVE;
+    case swim::State::kSuspect:
+      return cluster::v1::MEMBER_STATE_SUSPECT;
+    case swim::State::kDead:
+      return cluster::v1::MEMBER_STATE_DEAD;
+    case swim::State::kLeft:
+      return cluster::v1::MEMBER_STATE_LEFT;
+  }
+  return cluster::v1::MEMBER_STATE_UNSPECIFIED;
+}
+
+google::protobuf::Duration ToProto(Duration duration) {
+  google::protobuf::Duration out;
+  const int64_t seconds = absl::ToInt64Seconds(duration);
+  out.set_seconds(seconds);
+  out.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - absl::Seconds(seconds))));
+  return out;
+}
+
 }  // namespace
 
 void ClusterService::GetStatus(const cluster::v1::GetStatusRequest&, Duration timeout,
@@ -22,7 +44,10 @@ void ClusterService::GetStatus(const cluster::v1::GetStatusRequest&, Duration ti
              done = std::move(done)](absl::StatusOr<std::vector<std::optional<ShardState>>> shards) mutable {
         if (!shards.ok()) return done(shards.status());
         cluster::v1::GetStatusResponse status = StatusOf(*shards);
-        store_.Ask(GetStorageStats{}, std::min(timeout, kShardPatience))
+        absl::StatusOr<Address<Store>> store = cluster_.Lookup<Store>(kStoreName);
+        // Whose node is dead is said already.
+        if (!store.ok()) return done(std::move(status));
+        store->Ask(GetStorageStats{}, std::min(timeout, kShardPatience))
             .Then([status = std::move(status), done = std::move(done)](absl::StatusOr<StorageStats> stats) mutable {
               if (stats.ok()) {
                 status.set_approximate_keys(stats->approximate_keys);
@@ -44,24 +69,22 @@ cluster::v1::GetStatusResponse ClusterService::StatusOf(const std::vector<std::o
   cluster::v1::GetStatusResponse status;
   status.set_cluster_id(self.cluster_id);
   status.set_health(serving == router_.map().size() ? cluster::v1::HEALTH_OK : cluster::v1::HEALTH_DEGRADED);
-  if (status.health() != cluster::v1::HEALTH_OK) {
-    cluster::v1::Problem& problem = *status.add_problems();
-    problem.set_summary(absl::StrCat(router_.map().size() - serving, " of ", router_.map().size(),
-                                     " shards do not serve on node ", self.name));
-    problem.set_remedy("look into the node's log; if it goes on, restart the node");
-  }
+  AddProblems(static_cast<size_t>(router_.map().size() - serving), status);
   cluster::v1::NodeInfo& node = *status.mutable_node();
   node.set_name(self.name);
   node.set_node_id(self.node_id);
   node.set_generation(self.generation);
   node.set_address(self.address);
   node.set_version(facts_.version);
-  const Duration uptime = cluster_.system().executor().Now() - facts_.started;
-  node.mutable_uptime()->set_seconds(absl::ToInt64Seconds(uptime));
+  node.mutable_uptime()->set_seconds(absl::ToInt64Seconds(cluster_.system().executor().Now() - facts_.started));
   node.set_data_dir(facts_.data_dir);
   node.set_format(facts_.format);
-  // One node, one copy: when it fails, nothing is served until it is back.
-  status.set_nodes(1);
+  for (const swim::Member& member : cluster_.Members()) {
+    if (member.state == swim::State::kLeft) continue;
+    status.set_nodes(status.nodes() + 1);
+    if (member.state == swim::State::kAlive) status.set_nodes_alive(status.nodes_alive() + 1);
+  }
+  // One copy: when its node fails, nothing is served until it is back.
   status.set_nodes_may_fail(0);
   status.set_copies_per_shard(1);
   status.set_shards(static_cast<uint32_t>(router_.map().size()));
@@ -71,6 +94,47 @@ cluster::v1::GetStatusResponse ClusterService::StatusOf(const std::vector<std::o
   status.set_actor_restarts(actors.restarts);
   status.set_dead_letters(actors.dead_letters);
   return status;
+}
+
+void ClusterService::AddProblems(size_t shards_out, cluster::v1::GetStatusResponse& status) const {
+  auto add = [&status](std::string summary, std::string remedy) {
+    cluster::v1::Problem& problem = *status.add_problems();
+    problem.set_summary(std::move(summary));
+    problem.set_remedy(std::move(remedy));
+    status.set_health(cluster::v1::HEALTH_DEGRADED);
+  };
+  for (const swim::Member& member : cluster_.Members()) {
+    if (member.state != swim::State::kSuspect && member.state != swim::State::kDead) continue;
+    const char* state = member.state == swim::State::kDead ? " is dead" : " does not answer";
+    add(absl::StrCat("node ", member.node.name, " at ", member.node.address, state),
+        "start it again on its data directory");
+  }
+  if (shards_out == 0) return;
+  const std::optional<Directory::Holder> holder = cluster_.Find(kStoreName);
+  const std::string where = holder.has_value() ? absl::StrCat(" on node ", holder->node.name) : "";
+  add(absl::StrCat(shards_out, " of ", router_.map().size(), " shards do not serve", where),
+      holder.has_value() && !holder->reachable ? "there is one copy of each: they are back when that node is"
+                                               : "look into that node's log; if it goes on, restart the node");
+}
+
+void ClusterService::ListMembers(const cluster::v1::ListMembersRequest&, Duration,
+                                 Done<cluster::v1::ListMembersResponse> done) {
+  const Instant now = cluster_.system().executor().Now();
+  // Itself it has known since it began.
+  const Duration uptime = now - facts_.started;
+  cluster::v1::ListMembersResponse response;
+  response.set_asked(cluster_.self().name);
+  for (const swim::Member& member : cluster_.Members()) {
+    cluster::v1::MemberInfo& out = *response.add_members();
+    out.set_name(member.node.name);
+    out.set_state(ToProto(member.state));
+    out.set_address(member.node.address);
+    out.set_node_id(member.node.id);
+    out.set_generation(member.node.generation);
+    out.set_incarnation(member.incarnation);
+    *out.mutable_since() = ToProto(std::min(now - member.since, uptime));
+  }
+  done(std::move(response));
 }
 
 void ClusterService::GetShardMap(const cluster::v1::GetShardMapRequest&, Duration timeout,
@@ -86,11 +150,12 @@ void ClusterService::GetShardMap(const cluster::v1::GetShardMapRequest&, Duratio
           out.set_id(shard);
           out.set_first_slot(range.first);
           out.set_last_slot(range.last);
-          out.add_copies(cluster_.self().name);
+          const std::optional<Directory::Holder> holder = cluster_.Find(ShardName(shard));
+          if (holder.has_value()) out.add_copies(holder->node.name);
           const std::optional<ShardState>& state = (*states)[shard];
           out.set_serving(state.has_value());
-          if (state.has_value()) {
-            out.set_leader(cluster_.self().name);
+          if (state.has_value() && holder.has_value()) {
+            out.set_leader(holder->node.name);
             out.set_revision(state->revision);
           }
         }

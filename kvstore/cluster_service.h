@@ -22,20 +22,22 @@ struct NodeFacts {
 // Thread-safe; nothing blocks. Cluster and router must outlive it.
 class ClusterService {
  public:
-  ClusterService(Cluster& cluster, Router& router, Address<Store> store, NodeFacts facts)
-      : cluster_(cluster), router_(router), store_(std::move(store)), facts_(std::move(facts)) {}
+  ClusterService(Cluster& cluster, Router& router, NodeFacts facts)
+      : cluster_(cluster), router_(router), facts_(std::move(facts)) {}
 
   void GetStatus(const cluster::v1::GetStatusRequest& request, Duration timeout,
                  Done<cluster::v1::GetStatusResponse> done);
+  void ListMembers(const cluster::v1::ListMembersRequest& request, Duration timeout,
+                   Done<cluster::v1::ListMembersResponse> done);
   void GetShardMap(const cluster::v1::GetShardMapRequest& request, Duration timeout,
                    Done<cluster::v1::GetShardMapResponse> done);
 
  private:
   cluster::v1::GetStatusResponse StatusOf(const std::vector<std::optional<ShardState>>& shards) const;
+  void AddProblems(size_t shards_out, cluster::v1::GetStatusResponse& status) const;
 
   Cluster& cluster_;
   Router& router_;
-  const Address<Store> store_;
   const NodeFacts facts_;
 };
 

@@ -23,19 +23,13 @@
 namespace troupe {
 namespace {
 
-constexpr uint64_t kFormat = 1;
-constexpr size_t kMaxNodeFileBytes = 4096;
+// 2: a role, and a cluster id that may be empty. Format 1 knew founders only.
+constexpr uint64_t kFormat = 2;
+constexpr size_t kMaxFileBytes = 4096;
 constexpr size_t kIdDigits = 32;
+constexpr size_t kMaxPeers = 64;
 
-// What NODE says.
-struct NodeFile {
-  std::string cluster_id;
-  std::string node_id;
-  std::string node_name;
-  uint64_t generation = 0;
-  uint64_t pid = 0;
-  std::string started;
-};
+using NodeFile = DataDir::NodeFile;
 
 class FileDescriptor {
  public:
@@ -109,7 +103,7 @@ absl::Status CheckEmpty(const std::string& path) {
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return ErrnoError(errno, absl::StrCat("read ", path));
-  std::string text(kMaxNodeFileBytes + 1, '\0');
+  std::string text(kMaxFileBytes + 1, '\0');
   size_t size = 0;
   while (size < text.size()) {
     ssize_t got = read(file.get(), text.data() + size, text.size() - size);
@@ -119,7 +113,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
     size += static_cast<size_t>(got);
   }
   text.resize(size);
-  if (size > kMaxNodeFileBytes) return absl::DataLossError(absl::StrCat(path, " is longer than any NODE file"));
+  if (size > kMaxFileBytes) return absl::DataLossError(absl::StrCat(path, " is longer than we ever write it"));
   return text;
 }
 
@@ -162,6 +156,7 @@ std::string FormatNodeFile(const NodeFile& node) {
                       "\ncluster_id = \"", node.cluster_id,                                                     //
                       "\"\nnode_id = \"", node.node_id,                                                         //
                       "\"\nnode_name = \"", node.node_name,                                                     //
+                      "\"\nrole = \"", node.founder ? "founder" : "member",                                     //
                       "\"\ngeneration = ", node.generation,                                                     //
                       "\npid = ", node.pid,                                                                     //
                       "\nstarted = \"", node.started, "\"\n");
@@ -178,6 +173,17 @@ bool ParseQuoted(std::string_view text, std::string& content) {
   return IsPlain(content);
 }
 
+// A node that has not joined yet is in no cluster.
+bool ParseClusterId(std::string_view text, std::string& content) {
+  content.clear();
+  return text == "\"\"" || (ParseQuoted(text, content) && IsId(content));
+}
+
+bool ParseRole(std::string_view text, bool& founder) {
+  founder = text == "\"founder\"";
+  return founder || text == "\"member\"";
+}
+
 absl::Status Damaged(const std::string& path, const std::string& why) {
   return absl::DataLossError(absl::StrCat(
       path, " is damaged: ", why, "\n  restore the directory from a copy, or give this node another --data-dir"));
@@ -185,8 +191,8 @@ absl::Status Damaged(const std::string& path, const std::string& why) {
 
 absl::Status CheckFormat(const std::string& path, const std::string& value) {
   uint64_t format = 0;
-  if (!ParseNumber(value, format) || format < kFormat) return Damaged(path, "there is no such format");
-  if (format == kFormat) return absl::OkStatus();
+  if (!ParseNumber(value, format) || format < 1) return Damaged(path, "there is no such format");
+  if (format <= kFormat) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(path, " has format ", format, "; this troupe-node understands format ", kFormat,
                    "\n  run the newer troupe-node, or give this node another --data-dir"));
@@ -212,15 +218,19 @@ absl::StatusOr<NodeFile> ParseNodeFile(const std::string& path, const std::strin
 
   NodeFile node;
   uint64_t format = 0;
+  if (auto found = values.find("format"); found != values.end() && found->second == "1") {
+    values.emplace("role", "\"founder\"");
+  }
   struct Field {
     const char* name;
     std::function<bool(const std::string&)> parse;
   };
   const Field kFields[] = {
       {"format", [&](const auto& value) { return ParseNumber(value, format); }},
-      {"cluster_id", [&](const auto& value) { return ParseQuoted(value, node.cluster_id) && IsId(node.cluster_id); }},
+      {"cluster_id", [&](const auto& value) { return ParseClusterId(value, node.cluster_id); }},
       {"node_id", [&](const auto& value) { return ParseQuoted(value, node.node_id) && IsId(node.node_id); }},
       {"node_name", [&](const auto& value) { return ParseQuoted(value, node.node_name); }},
+      {"role", [&](const auto& value) { return ParseRole(value, node.founder); }},
       {"generation", [&](const auto& value) { return ParseNumber(value, node.generation) && node.generation > 0; }},
       {"pid", [&](const auto& value) { return ParseNumber(value, node.pid); }},
       {"started", [&](const auto& value) { return ParseQuoted(value, node.started); }},
@@ -231,7 +241,17 @@ absl::StatusOr<NodeFile> ParseNodeFile(const std::string& path, const std::strin
     if (!field.parse(value.mapped())) return Damaged(path, absl::StrCat(field.name, " makes no sense"));
   }
   if (!values.empty()) return Damaged(path, absl::StrCat("unknown key ", absl::CHexEscape(values.begin()->first)));
+  if (node.founder && node.cluster_id.empty()) return Damaged(path, "cluster_id makes no sense");
   return node;
+}
+
+std::vector<std::string> ReadPeers(const std::string& path) {
+  std::vector<std::string> peers;
+  for (absl::string_view line : absl::StrSplit(ReadFile(path).value_or(""), '\n', absl::SkipWhitespace())) {
+    const std::string peer(absl::StripAsciiWhitespace(line));
+    if (IsPlain(peer) && peer.find(':') != std::string::npos && peers.size() < kMaxPeers) peers.push_back(peer);
+  }
+  return peers;
 }
 
 // The directory's lock, or who has it.
@@ -281,7 +301,7 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& opt
   std::unique_ptr<DataDir> dir(new DataDir());
   dir->path_ = options.path;
   while (dir->path_.size() > 1 && dir->path_.back() == '/') dir->path_.pop_back();
-  const std::string node_path = dir->path_ + "/NODE";
+  const std::string node_path = dir->node_path();
 
   if (absl::Status status = MakeDirectories(dir->path_); !status.ok()) return status;
   // Somebody's own directory is left without even a LOCK. (Whoever is founding this one made its LOCK first.)
@@ -305,7 +325,8 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& opt
   } else if (absl::IsNotFound(text.status())) {
     if (absl::Status status = CheckEmpty(dir->path_); !status.ok()) return status;
     dir->founded_ = true;
-    node.cluster_id = MakeId(options);
+    node.founder = !options.join;
+    if (node.founder) node.cluster_id = MakeId(options);
     node.node_id = MakeId(options);
     node.node_name = options.node_name;
   } else {
@@ -318,11 +339,25 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& opt
   if (absl::Status status = WriteFileAtomically(dir->path_, node_path, FormatNodeFile(node)); !status.ok()) {
     return status;
   }
-  dir->cluster_id_ = node.cluster_id;
-  dir->node_id_ = node.node_id;
-  dir->node_name_ = node.node_name;
-  dir->generation_ = node.generation;
+  dir->opened_cluster_id_ = node.cluster_id;
+  dir->opened_generation_ = node.generation;
+  dir->opened_peers_ = ReadPeers(dir->path_ + "/PEERS");
+  dir->node_ = std::move(node);
   return dir;
+}
+
+absl::Status DataDir::SaveIdentity(const std::string& cluster_id, uint64_t generation) {
+  std::lock_guard lock(saving_);
+  node_.cluster_id = cluster_id;
+  node_.generation = generation;
+  return WriteFileAtomically(path_, node_path(), FormatNodeFile(node_));
+}
+
+absl::Status DataDir::SavePeers(const std::vector<std::string>& addresses) {
+  std::string text;
+  for (const std::string& address : addresses) absl::StrAppend(&text, address, "\n");
+  std::lock_guard lock(saving_);
+  return WriteFileAtomically(path_, path_ + "/PEERS", text);
 }
 
 DataDir::~DataDir() {

@@ -94,10 +94,11 @@ TEST_F(DataDirTest, WritesWhoItIsForPeopleToRead) {
   Found();
   EXPECT_EQ(NodeText(), absl::StrCat("# Who this data belongs to. Written by troupe-node at each start; "
                                      "not to be edited.\n"
-                                     "format = 1\n"
+                                     "format = 2\n"
                                      "cluster_id = \"00000000000000000000000000000001\"\n"
                                      "node_id = \"00000000000000000000000000000002\"\n"
                                      "node_name = \"n1\"\n"
+                                     "role = \"founder\"\n"
                                      "generation = 1\n"
                                      "pid = ",
                                      getpid(),
@@ -183,8 +184,8 @@ TEST_F(DataDirTest, SaysThatItIsInUseAlsoWhenNodeTellsNothing) {
 TEST_F(DataDirTest, RefusesANewerFormatWhateverElseItHolds) {
   for (const char* rest : {"", "\nshape = round", "\n[section]\n???"}) {
     EXPECT_EQ(
-        OpenEdited("format = 1", absl::StrCat("format = 2", rest)),
-        absl::FailedPreconditionError(path_ + "/NODE has format 2; this troupe-node understands format 1\n"
+        OpenEdited("format = 2", absl::StrCat("format = 3", rest)),
+        absl::FailedPreconditionError(path_ + "/NODE has format 3; this troupe-node understands format 2\n"
                                               "  run the newer troupe-node, or give this node another --data-dir"));
   }
 }
@@ -238,11 +239,11 @@ TEST_F(DataDirTest, SaysWhatIsDamagedInNode) {
     std::string from, to, error;
   };
   const Row kRows[] = {
-      {"format = 1\n", "", "its first key is not format"},
-      {"format = 1", "format = 1\nformat = 1", "its first key is not format"},
-      {"format = 1", "format = 0", "there is no such format"},
-      {"format = 1", "format = one", "there is no such format"},
-      {"pid = ", "pid ", "line 7 is not key = value"},
+      {"format = 2\n", "", "its first key is not format"},
+      {"format = 2", "format = 2\nformat = 1", "its first key is not format"},
+      {"format = 2", "format = 0", "there is no such format"},
+      {"format = 2", "format = one", "there is no such format"},
+      {"pid = ", "pid ", "line 8 is not key = value"},
       {"pid = ", "pid = -", "pid makes no sense"},
       {"pid = ", "pid = 99999999999999999999", "pid makes no sense"},
       {"node_name = \"n1\"\n", "", "it has no node_name"},

@@ -74,25 +74,38 @@ absl::StatusOr<std::string> KeyOfPageToken(const std::string& text, const std::s
   return token.after();
 }
 
+// What a read that was cut off did is known: nothing.
+absl::Status OfRead(const absl::Status& status) {
+  if (status.code() != absl::StatusCode::kUnknown) return status;
+  return absl::UnavailableError(status.message());
+}
+
+// A deadline alone does not say who missed it.
+absl::Status Where(const absl::Status& status, Router* router, const std::string& key) {
+  if (status.code() != absl::StatusCode::kDeadlineExceeded) return status;
+  return absl::DeadlineExceededError(absl::StrCat(router->WhereIs(key), ": ", status.message()));
+}
+
 }  // namespace
 
 void KvService::Get(const kv::v1::GetRequest& request, Duration timeout, Done<kv::v1::GetResponse> done) {
   absl::Status valid = CheckKey(request.key());
   if (!valid.ok()) return done(valid);
   router_.Read(request.key(), timeout)
-      .Then([key = request.key(), done = std::move(done)](absl::StatusOr<KeyReading> reading) mutable {
-        if (!reading.ok()) return done(reading.status());
-        if (!reading->record.has_value()) {
-          return done(WithKeyState(absl::NotFoundError(absl::StrCat("there is no key ", KeyForPeople(key))),
-                                   std::nullopt, 0, reading->shard, reading->revision));
-        }
-        kv::v1::GetResponse response;
-        response.set_value(std::move(reading->record->value));
-        response.set_version(reading->record->version);
-        response.set_shard(reading->shard);
-        response.set_revision(reading->revision);
-        done(std::move(response));
-      });
+      .Then(
+          [router = &router_, key = request.key(), done = std::move(done)](absl::StatusOr<KeyReading> reading) mutable {
+            if (!reading.ok()) return done(Where(OfRead(reading.status()), router, key));
+            if (!reading->record.has_value()) {
+              return done(WithKeyState(absl::NotFoundError(absl::StrCat("there is no key ", KeyForPeople(key))),
+                                       std::nullopt, 0, reading->shard, reading->revision));
+            }
+            kv::v1::GetResponse response;
+            response.set_value(std::move(reading->record->value));
+            response.set_version(reading->record->version);
+            response.set_shard(reading->shard);
+            response.set_revision(reading->revision);
+            done(std::move(response));
+          });
 }
 
 void KvService::Set(const kv::v1::SetRequest& request, Duration timeout, Done<kv::v1::SetResponse> done) {
@@ -106,8 +119,9 @@ void KvService::Set(const kv::v1::SetRequest& request, Duration timeout, Done<kv
   }
   if (!valid.ok()) return done(valid);
   router_.Write(std::move(write), timeout)
-      .Then([key = request.key(), done = std::move(done)](absl::StatusOr<WriteOutcome> outcome) mutable {
-        if (!outcome.ok()) return done(outcome.status());
+      .Then([router = &router_, key = request.key(),
+             done = std::move(done)](absl::StatusOr<WriteOutcome> outcome) mutable {
+        if (!outcome.ok()) return done(Where(outcome.status(), router, key));
         if (!outcome->condition_held) return done(ConditionFailed(key, *outcome));
         kv::v1::SetResponse response;
         response.set_version(outcome->version);
@@ -131,8 +145,9 @@ void KvService::Delete(const kv::v1::DeleteRequest& request, Duration timeout, D
   }
   if (!valid.ok()) return done(valid);
   router_.Write(std::move(write), timeout)
-      .Then([key = request.key(), done = std::move(done)](absl::StatusOr<WriteOutcome> outcome) mutable {
-        if (!outcome.ok()) return done(outcome.status());
+      .Then([router = &router_, key = request.key(),
+             done = std::move(done)](absl::StatusOr<WriteOutcome> outcome) mutable {
+        if (!outcome.ok()) return done(Where(outcome.status(), router, key));
         if (!outcome->condition_held) return done(ConditionFailed(key, *outcome));
         kv::v1::DeleteResponse response;
         response.set_deleted(outcome->before.has_value());
@@ -157,7 +172,7 @@ void KvService::List(const kv::v1::ListRequest& request, Duration timeout, Done<
   }
   router_.List(std::move(page), timeout)
       .Then([prefix = request.prefix(), done = std::move(done)](absl::StatusOr<Page> page) mutable {
-        if (!page.ok()) return done(page.status());
+        if (!page.ok()) return done(OfRead(page.status()));
         kv::v1::ListResponse response;
         if (page->more) response.set_next_page_token(MakePageToken(prefix, page->entries.back().key));
         for (PageEntry& entry : page->entries) {

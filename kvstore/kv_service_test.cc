@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "actor/deterministic_executor.h"
+#include "cluster/lone_node.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kvstore/cluster_service.h"
@@ -20,7 +21,12 @@ using ::testing::HasSubstr;
 
 class KvServiceTest : public ::testing::Test {
  protected:
-  KvServiceTest() { simulator_.RunFor(absl::Seconds(1)); }
+  KvServiceTest() {
+    cluster_.Start();
+    store_ = system_.Spawn<Store>(SpawnOptions{}, &cluster_, map_, &storage_, [](const absl::Status&) {});
+    EXPECT_TRUE(cluster_.Register(kStoreName, store_).ok());
+    simulator_.RunFor(absl::Seconds(1));
+  }
 
   // Calls a method of the service and runs until it has answered.
   template <typename Response, typename Request, typename S>
@@ -65,12 +71,13 @@ class KvServiceTest : public ::testing::Test {
   MemoryStorage storage_;
   NoPeers transport_;
   ActorSystem system_{executor_};
-  Cluster cluster_{NodeIdentity{.cluster_id = "c", .name = "n1"}, system_, transport_};
+  NoMemory memory_;
+  Cluster cluster_{LoneNode(), system_, transport_, memory_};
   ShardMap map_ = ShardMap::Founding(64);
-  Address<Store> store_ = system_.Spawn<Store>(SpawnOptions{}, map_, &storage_, [](const absl::Status&) {});
+  Address<Store> store_;
   Router router_{cluster_, map_};
   KvService service_{router_};
-  ClusterService cluster_service_{cluster_, router_, store_, NodeFacts{.version = "1.2.3"}};
+  ClusterService cluster_service_{cluster_, router_, NodeFacts{.version = "1.2.3"}};
 };
 
 TEST_F(KvServiceTest, EveryReplyAboutAKeyCarriesShardAndRevision) {

@@ -34,6 +34,12 @@ Future<ResultOf<M>> Router::AskShard(ShardId shard, M message, Duration timeout)
   return actor->Ask(std::move(message), timeout);
 }
 
+std::string Router::WhereIs(const std::string& key) const {
+  const std::string shard = ShardName(map_.ShardOf(key));
+  const std::optional<Directory::Holder> holder = cluster_.Find(shard);
+  return holder.has_value() ? absl::StrCat(shard, " on ", holder->node.name) : shard;
+}
+
 Future<KeyReading> Router::Read(std::string key, Duration timeout) {
   const ShardId shard = map_.ShardOf(key);
   return AskShard(shard, ReadKey{std::move(key)}, timeout);

@@ -46,6 +46,9 @@ class Router {
   // The states of all shards in order; none for one that does not answer in time.
   Future<std::vector<std::optional<ShardState>>> States(Duration timeout);
 
+  // The shard of a key and its node, for people: "shard/17 on n1".
+  std::string WhereIs(const std::string& key) const;
+
   const ShardMap& map() const { return map_; }
 
  private:

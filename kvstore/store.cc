@@ -25,7 +25,7 @@ void Store::Started(Context& context) {
   absl::Status registered = context.system().Register("commit-writer", writer);
   for (ShardId shard = 0; shard < map_.size() && registered.ok(); ++shard) {
     Address<ShardActor> actor = context.Spawn<ShardActor>(ShardOptions(), shard, storage_, writer);
-    registered = context.system().Register(ShardName(shard), actor);
+    registered = cluster_.Register(ShardName(shard), actor);
   }
   if (!registered.ok()) context.Fail(std::move(registered));
 }

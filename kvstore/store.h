@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "actor/actor.h"
+#include "cluster/cluster.h"
 #include "kvstore/commit_writer.h"
 #include "kvstore/shard_actor.h"
 #include "kvstore/shard_map.h"
@@ -26,10 +27,15 @@ struct GetStorageStats {
   using Result = StorageStats;
 };
 
-// Supervises the commit writer and the shards. A shard that fails is restarted alone, after a pause that grows.
+// The name of the actor in the cluster.
+inline constexpr char kStoreName[] = "store";
+
+// Supervises the commit writer and the shards, which it registers in the cluster. A shard that fails is restarted
+// alone, after a pause that grows.
 class Store : public Actor<Store> {
  public:
-  Store(ShardMap map, Storage* storage, Exit exit) : map_(map), storage_(storage), exit_(std::move(exit)) {}
+  Store(Cluster* cluster, ShardMap map, Storage* storage, Exit exit)
+      : cluster_(*cluster), map_(map), storage_(storage), exit_(std::move(exit)) {}
 
   void Started(Context& context);
 
@@ -38,6 +44,7 @@ class Store : public Actor<Store> {
 
  private:
   // Fixed at construction.
+  Cluster& cluster_;
   const ShardMap map_;
   Storage* const storage_;
   const Exit exit_;

@@ -10,15 +10,18 @@
 
 namespace troupe {
 
-// What `troupe-bench kv` was asked for.
+enum class BenchSuite { kKv, kRaft };
+
+// What troupe-bench was asked for.
 struct BenchConfig {
+  BenchSuite suite = BenchSuite::kKv;
   bool help = false;
   bool json = false;
   // The length of one timed run, 0.05 s to an hour. Long enough that a run spans several flushes of the disk's cache.
   absl::Duration seconds = absl::Seconds(2);
   // Timed runs of each case, 1 to 1,000; the figures are their medians.
   int runs = 5;
-  // HOST:PORT of a node that runs already; empty: start one.
+  // HOST:PORT of a node that runs already; empty: start one. Of kv alone.
   std::string endpoint;
 };
 

@@ -33,6 +33,16 @@ for line in lines[1:]:
     assert noise or line.get("min", value) <= value <= line.get("max", value), line
 PYTHON
 
+"$bench" raft --json --seconds=0.1 --runs=1 >raft.jsonl || fail "the benchmark of the core exited with $?"
+python3 - raft.jsonl <<'PYTHON'
+import json, sys
+
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert [line["name"] for line in lines] == ["machine"] + ["raft." + figure for figure in (
+    "entry.us", "entry_alone.us", "idle.bytes", "tick.ns", "leader_tick.ns")], lines
+assert all(line["value"] > 0 and line["unit"] for line in lines[1:]), lines
+PYTHON
+
 # Interrupted early, in the middle of a start or of the first calls: it still cleans up.
 "$bench" kv --seconds=60 >interrupted.out 2>interrupted.err &
 pid=$!

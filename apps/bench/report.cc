@@ -122,6 +122,8 @@ std::string ToJsonLines(const Report& report) {
     }
   }
   for (const Ratio& ratio : report.ratios) text += JsonLine(ratio.name, ratio.value, "x");
+  for (const Figure& figure : report.figures) text += JsonLine(figure.name, figure.spread, figure.unit);
+  if (report.cases.empty()) return text;
   text += JsonLine("noise.cpu_percent", NoiseOf(report), "%");
   absl::StrAppend(&text, "{\"name\":\"errors\",\"value\":", report.errors, ",\"unit\":\"1\"}\n");
   return text;
@@ -136,10 +138,13 @@ std::string ToTable(const Report& report) {
   }
   std::vector<Row> others;
   for (const Ratio& ratio : report.ratios) others.push_back({ratio.name, Number(ratio.value)});
+  for (const Figure& figure : report.figures) others.push_back({figure.name, Cell(figure.spread)});
+  const std::string head = absl::StrCat("machine: ", report.machine, "\nmedian (min - max) of ", report.runs,
+                                        " runs of ", absl::ToDoubleSeconds(report.seconds), " s\n\n");
+  if (report.cases.empty()) return absl::StrCat(head, Aligned(others));
   others.push_back({"noise.cpu_percent", Cell(NoiseOf(report))});
   others.push_back({"errors", absl::StrCat(report.errors)});
-  return absl::StrCat("machine: ", report.machine, "\nmedian (min - max) of ", report.runs, " runs of ",
-                      absl::ToDoubleSeconds(report.seconds), " s\n\n", Aligned(cases), "\n", Aligned(others));
+  return absl::StrCat(head, Aligned(cases), "\n", Aligned(others));
 }
 
 }  // namespace troupe

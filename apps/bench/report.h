@@ -40,12 +40,20 @@ struct Ratio {
 };
 Ratio RatioOf(const std::string& name, const CaseReport& of, const CaseReport& to);
 
+// One that stands for itself.
+struct Figure {
+  std::string name;  // "raft.tick.ns"
+  Spread spread;     // over the runs
+  std::string unit;
+};
+
 struct Report {
   std::string machine;
   int runs = 0;
   absl::Duration seconds;  // of one run
   std::vector<CaseReport> cases;
   std::vector<Ratio> ratios;
+  std::vector<Figure> figures;
   uint64_t errors = 0;
 };
 

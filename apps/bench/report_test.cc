@@ -22,6 +22,15 @@ Report SmallReport() {
           .errors = 2};
 }
 
+TEST(ReportTest, AFigureStandsForItselfWithoutCases) {
+  const Report report = {
+      .machine = "m", .runs = 3, .figures = {{"raft.tick.ns", {.median = 7.5, .min = 7, .max = 9}, "ns"}}};
+  EXPECT_EQ(ToJsonLines(report),
+            "{\"name\":\"machine\",\"value\":\"m\",\"unit\":\"\"}\n"
+            "{\"name\":\"raft.tick.ns\",\"value\":7.50,\"unit\":\"ns\",\"min\":7.00,\"max\":9.00}\n");
+  EXPECT_NE(ToTable(report).find("raft.tick.ns  7.50 (7.00 - 9.00)\n"), std::string::npos) << ToTable(report);
+}
+
 TEST(ReportTest, MedianIsTheMiddleOneOrTheMeanOfTheMiddleTwo) {
   const Spread odd = SpreadOf({3, 1, 100});
   EXPECT_EQ(odd.median, 3);

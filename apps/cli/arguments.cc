@@ -41,7 +41,8 @@ absl::Status CheckNumber(std::string_view name, std::string_view text) {
 
 absl::Status CheckKind(Argument::Kind kind, std::string_view name, std::string_view text) {
   if (kind == Argument::Kind::kNumber) return CheckNumber(name, text);
-  const bool text_only = kind == Argument::Kind::kText || kind == Argument::Kind::kTopic;
+  const bool text_only =
+      kind == Argument::Kind::kText || kind == Argument::Kind::kNode || kind == Argument::Kind::kTopic;
   if (text_only && !IsUtf8(text)) return Wrong(Absl(name), ": ", Quoted(text, kMaxShownBytes), " is not UTF-8");
   return absl::OkStatus();
 }
@@ -101,6 +102,10 @@ absl::Status ApplySetting(std::string_view flag, const Word& value, Settings& se
   if (flag == "--help") settings.help = true;
   if (flag == "--version") settings.version = true;
   if (flag == "--keep-going") settings.keep_going = true;
+  if (flag == "--node-control") {
+    if (value.text.empty()) return Wrong("--node-control: names no program");
+    settings.node_control = value.text;
+  }
   const absl::Status status = ApplyValue(flag, value.text, settings);
   return status.ok() ? status : Wrong(Absl(flag), ": ", status.message());
 }
@@ -141,6 +146,7 @@ class Parser {
         invocation_.arguments.push_back({word.text, word.literal || only_arguments_});
       }
     }
+    if (status.ok()) status = CheckCommand();
     if (status.ok() && !invocation_.settings.help && !invocation_.settings.version) status = CheckArguments();
     if (!status.ok()) return status;
     return std::move(invocation_);
@@ -161,10 +167,20 @@ class Parser {
       if (!has_value && flag != nullptr && !flag->value.empty()) ++i;
     }
     if (command_word_ == nullptr) return absl::OkStatus();
-    invocation_.command = FindCommand(command_word_->text);
-    if (invocation_.command != nullptr) return absl::OkStatus();
+    // Whether there are all of these, a flag behind the command may say.
+    invocation_.command = FindCommand(command_word_->text, NodeControl::kGiven);
+    return invocation_.command != nullptr ? absl::OkStatus() : NoSuchCommand();
+  }
+
+  absl::Status CheckCommand() const {
+    if (invocation_.command == nullptr) return absl::OkStatus();
+    const NodeControl control = invocation_.settings.control();
+    return FindCommand(invocation_.command->name, control) != nullptr ? absl::OkStatus() : NoSuchCommand();
+  }
+
+  absl::Status NoSuchCommand() const {
     std::vector<std::string> names;
-    for (const Command& command : Commands()) names.emplace_back(command.name);
+    for (const Command& command : Commands(invocation_.settings.control())) names.emplace_back(command.name);
     const std::string nearest = OrNearest(command_word_->text, names);
     return Wrong("no such command: ", Shown(command_word_->text), nearest.empty() ? "; try: help" : nearest);
   }
@@ -172,7 +188,7 @@ class Parser {
   static const Flag* FindAnyFlag(std::string_view name) {
     if (const Flag* flag = FindFlag(CommonFlags(), name)) return flag;
     if (const Flag* flag = FindFlag(StartFlags(), name)) return flag;
-    for (const Command& command : Commands()) {
+    for (const Command& command : Commands(NodeControl::kGiven)) {
       if (const Flag* flag = FindFlag(command.flags, name)) return flag;
     }
     return nullptr;
@@ -214,7 +230,9 @@ class Parser {
     }
     for (const Flag& flag : CommonFlags()) names.emplace_back(flag.name);
     if (source_ == Source::kShell) {
-      for (const Flag& flag : StartFlags()) names.emplace_back(flag.name);
+      for (const Flag& flag : StartFlags()) {
+        if (!flag.hidden) names.emplace_back(flag.name);
+      }
     }
     const std::string nearest = OrNearest(name, names);
     return Wrong(Shown(name), ": no such flag", nearest.empty() ? "; if it is an argument, put -- before it" : nearest);
@@ -325,6 +343,9 @@ absl::StatusOr<Settings> SettingsFromEnvironment(const std::function<const char*
 
 absl::StatusOr<std::vector<std::string>> ParseEndpoints(std::string_view text) {
   std::vector<std::string> endpoints = absl::StrSplit(Absl(text), ',');
+  if (endpoints.size() > kMaxEndpoints) {
+    return Wrong(endpoints.size(), " endpoints are too many; give at most ", kMaxEndpoints);
+  }
   for (const std::string& endpoint : endpoints) {
     const absl::Status status = CheckEndpoint(endpoint);
     if (!status.ok()) return status;

@@ -3,6 +3,7 @@
 #ifndef TROUPE_APPS_CLI_ARGUMENTS_H_
 #define TROUPE_APPS_CLI_ARGUMENTS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,6 +19,9 @@
 
 namespace troupe {
 
+// The most that --endpoint takes.
+constexpr size_t kMaxEndpoints = 16;
+
 enum class Format { kTable, kPlain, kJson, kRaw };
 enum class ColorMode { kAuto, kAlways, kNever };
 
@@ -27,10 +31,14 @@ struct Settings {
   Format format = Format::kTable;
   ColorMode color = ColorMode::kAuto;
   bool keep_going = false;
+  // The program that kill and start run; empty: there are no such commands.
+  std::string node_control;
   // From -c.
   std::optional<std::string> commands;
   bool help = false;
   bool version = false;
+
+  NodeControl control() const { return node_control.empty() ? NodeControl::kNone : NodeControl::kGiven; }
 };
 
 struct Invocation {
@@ -58,7 +66,7 @@ absl::StatusOr<Invocation> ParseArguments(const Statement& words, const Settings
 absl::StatusOr<Settings> SettingsFromEnvironment(const std::function<const char*(const char*)>& environment,
                                                  bool stdout_is_terminal);
 
-// "a:1,b:2" as {"a:1", "b:2"}.
+// "a:1,b:2" as {"a:1", "b:2"}, at most kMaxEndpoints.
 absl::StatusOr<std::vector<std::string>> ParseEndpoints(std::string_view text);
 
 }  // namespace troupe

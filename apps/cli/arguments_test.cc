@@ -55,6 +55,10 @@ TEST(ArgumentsTest, ReadsCommandsWithFlagsAnywhere) {
       {"cas k a b", "cas(k,a,b)"},
       {"shards 11", "shards(11)"},
       {"get --help", "get()"},
+      {"members", "members()"},
+      {"actors --node=n2", "actors() --node=n2"},
+      {"kill n2 --node-control=p", "kill(n2)"},
+      {"--node-control p start n2", "start(n2)"},
   };
   for (const Row& row : rows) EXPECT_EQ(Seen(row.line), row.seen) << row.line;
 }
@@ -69,6 +73,13 @@ TEST(ArgumentsTest, SaysWhatIsWrongAndWhatWasMeant) {
       {"\"\"", "no such command: \"\"; try: help"},
       {"\"\\x1b[0m\"", "no such command: \"\\x1b[0m\"; try: help"},
       {"--endpont=x get a", "--endpont: no such flag; nearest: --endpoint"},
+      {"kill n2", "no such command: kill; try: help"},
+      {"kil n2 --node-control=p", "no such command: kil; try: help"},
+      {"--node-control=p kil n2", "no such command: kil; try: help"},
+      {"start --help", "no such command: start; try: help"},
+      {"--node-contro=p", "--node-contro: no such flag; if it is an argument, put -- before it"},
+      {"--node-control=", "--node-control: names no program"},
+      {"actors --node=\"\\xff\"", "--node: \"\\xff\" is not UTF-8"},
       {"--keep-goin", "--keep-goin: no such flag; nearest: --keep-going"},
       {"set k v --if-abent", "--if-abent: no such flag; nearest: --if-absent"},
       {"set k -x", "-x: no such flag; if it is an argument, put -- before it"},
@@ -100,6 +111,7 @@ TEST(ArgumentsTest, SaysWhatIsWrongAndWhatWasMeant) {
 
 TEST(ArgumentsTest, ALineCannotSayWhatOnlyTheStartCan) {
   EXPECT_EQ(Seen("get a --endpoint=h:1", Source::kLine), "--endpoint: only where the program is started");
+  EXPECT_EQ(Seen("get a --node-control=p", Source::kLine), "--node-control: only where the program is started");
   EXPECT_EQ(Seen("get a -c x", Source::kLine), "--command: only where the program is started");
   EXPECT_EQ(Seen("get a --version", Source::kLine), "--version: only where the program is started");
   EXPECT_EQ(Parse("get a -o json --timeout=2s", Source::kLine)->settings.timeout, absl::Seconds(2));
@@ -147,6 +159,13 @@ TEST(ArgumentsTest, JudgesEndpoints) {
     EXPECT_EQ(ParseEndpoints(row.endpoint).status().message(),
               absl::StrCat(std::string(row.why), "; write HOST:PORT, as in 127.0.0.1:7101"));
   }
+}
+
+TEST(ArgumentsTest, TakesAtMost16Endpoints) {
+  const std::vector<std::string> sixteen(16, "h:1");
+  EXPECT_EQ(*ParseEndpoints(absl::StrJoin(sixteen, ",")), sixteen);
+  EXPECT_EQ(Seen("get a --endpoint=" + absl::StrJoin(sixteen, ",") + ",h:1"),
+            "--endpoint: 17 endpoints are too many; give at most 16");
 }
 
 TEST(ArgumentsTest, EnvironmentStandsBelowFlagsAndAboveDefaults) {

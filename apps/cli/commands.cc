@@ -67,8 +67,18 @@ std::vector<Command> KeyCommands() {
   };
 }
 
-std::vector<Command> OtherCommands() {
+std::vector<Command> ClusterCommands() {
   return {
+      {.id = CommandId::kMembers,
+       .name = "members",
+       .alias = "",
+       .group = "Cluster",
+       .arguments = {},
+       .flags = {},
+       .summary = "print the nodes and whether they are alive",
+       .details = "STATE is alive, suspect (it does not answer and is dead soon), dead or left (it said goodbye), as\n"
+                  "the node that was asked sees it, and SINCE how long so. GENERATION counts a node's starts.",
+       .examples = "members\nmembers -o json"},
       {.id = CommandId::kShards,
        .name = "shards",
        .alias = "",
@@ -83,10 +93,10 @@ std::vector<Command> OtherCommands() {
        .alias = "",
        .group = "Cluster",
        .arguments = {{.name = "NAME-PREFIX", .kind = Kind::kText, .optional = true}},
-       .flags = {},
-       .summary = "print the actors of the node that answers",
-       .details = "MAILBOX is how many messages wait, and how many may.",
-       .examples = "actors\nactors shard/"},
+       .flags = {{"--node", "NAME", "only those of this node", Kind::kNode}},
+       .summary = "print the actors of all nodes",
+       .details = "MAILBOX is how many messages wait, and how many may. Nodes that cannot be asked: on stderr.",
+       .examples = "actors\nactors shard/ --node=n2"},
       {.id = CommandId::kStatus,
        .name = "status",
        .alias = "",
@@ -96,6 +106,35 @@ std::vector<Command> OtherCommands() {
        .summary = "print how the cluster is",
        .details = "Exit code 6 when it is not healthy.",
        .examples = "status\nstatus -o json"},
+  };
+}
+
+std::vector<Command> NodeCommands() {
+  const std::vector<Argument> node = {{.name = "NODE", .kind = Kind::kNode}};
+  return {
+      {.id = CommandId::kKill,
+       .name = "kill",
+       .alias = "",
+       .group = "Nodes",
+       .arguments = node,
+       .flags = {},
+       .summary = "end a node without a warning, as a power failure does",
+       .details = "What was answered is on its disk: start brings it back.",
+       .examples = "kill n2"},
+      {.id = CommandId::kStart,
+       .name = "start",
+       .alias = "",
+       .group = "Nodes",
+       .arguments = node,
+       .flags = {},
+       .summary = "start a node that was killed",
+       .details = "Comes back when it serves.",
+       .examples = "start n2"},
+  };
+}
+
+std::vector<Command> OtherCommands() {
+  return {
       {.id = CommandId::kHelp,
        .name = "help",
        .alias = "",
@@ -119,13 +158,19 @@ std::vector<Command> OtherCommands() {
 
 }  // namespace
 
-const std::vector<Command>& Commands() {
-  static const std::vector<Command>* const commands = [] {
-    auto* all = new std::vector<Command>(KeyCommands());
+const std::vector<Command>& Commands(NodeControl control) {
+  const auto table = [](bool with_nodes) {
+    auto* const all = new std::vector<Command>(KeyCommands());
+    for (Command& command : ClusterCommands()) all->push_back(std::move(command));
+    if (with_nodes) {
+      for (Command& command : NodeCommands()) all->push_back(std::move(command));
+    }
     for (Command& command : OtherCommands()) all->push_back(std::move(command));
     return all;
-  }();
-  return *commands;
+  };
+  static const std::vector<Command>* const usual = table(false);
+  static const std::vector<Command>* const with_nodes = table(true);
+  return control == NodeControl::kGiven ? *with_nodes : *usual;
 }
 
 const std::vector<Flag>& CommonFlags() {
@@ -144,12 +189,16 @@ const std::vector<Flag>& StartFlags() {
       {"--command", "TEXT", "-c: run commands, with ; between them, and exit"},
       {"--keep-going", "", "-c and scripts: go on after a command that fails"},
       {"--version", "", "print the version"},
+      {.name = "--node-control",
+       .value = "PROGRAM",
+       .summary = "what kill and start run, as PROGRAM kill n2",
+       .hidden = true},
   };
   return *flags;
 }
 
-const Command* FindCommand(std::string_view name) {
-  for (const Command& command : Commands()) {
+const Command* FindCommand(std::string_view name, NodeControl control) {
+  for (const Command& command : Commands(control)) {
     if (command.name == name || (!command.alias.empty() && command.alias == name)) return &command;
   }
   return nullptr;

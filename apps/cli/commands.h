@@ -8,7 +8,24 @@
 
 namespace troupe {
 
-enum class CommandId { kGet, kSet, kDel, kCas, kList, kShards, kActors, kStatus, kHelp, kQuit };
+enum class CommandId {
+  kGet,
+  kSet,
+  kDel,
+  kCas,
+  kList,
+  kMembers,
+  kShards,
+  kActors,
+  kStatus,
+  kKill,
+  kStart,
+  kHelp,
+  kQuit
+};
+
+// Whether there are commands that end and start nodes: only where the program that does it was named.
+enum class NodeControl { kNone, kGiven };
 
 struct Argument {
   enum class Kind {
@@ -20,6 +37,8 @@ struct Argument {
     kNumber,
     // UTF-8.
     kText,
+    // The name of a node. Tab completes those of the members.
+    kNode,
     // A command or another topic of help.
     kTopic,
   };
@@ -38,6 +57,8 @@ struct Flag {
   std::string_view summary;
   // Of its value. Here bytes mean themselves: only an argument can be @FILE or -.
   Argument::Kind kind = Argument::Kind::kText;
+  // Of the flags that nobody needs to know of who is not told elsewhere.
+  bool hidden = false;
 };
 
 struct Command {
@@ -56,13 +77,13 @@ struct Command {
   std::string_view examples;
 };
 
-const std::vector<Command>& Commands();
+const std::vector<Command>& Commands(NodeControl control);
 // Flags that every command understands, and those that only the shell's command line does.
 const std::vector<Flag>& CommonFlags();
 const std::vector<Flag>& StartFlags();
 
 // By name or alias; null when there is none.
-const Command* FindCommand(std::string_view name);
+const Command* FindCommand(std::string_view name, NodeControl control);
 
 // "set KEY VALUE [--if-absent] ...", on one line.
 std::string UsageOf(const Command& command);

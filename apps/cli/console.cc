@@ -50,9 +50,13 @@ void Printer::Bytes(std::string_view bytes) { console_.out << bytes; }
 // Never in colour: programs look for a line that starts with OK, also on a terminal.
 void Printer::Ok(std::string_view text) { Line(absl::StrCat("OK  ", Absl(text))); }
 
-void Printer::No(std::string_view text) { Line(absl::StrCat(Painted(color_out_, kYellow, "no:"), " ", Absl(text))); }
+void Printer::No(std::string_view text) { Line(absl::StrCat(Warning("no:"), " ", Absl(text))); }
 
 std::string Printer::Heading(std::string_view text) const { return Painted(color_out_, kBold, text); }
+
+std::string Printer::Warning(std::string_view text) const { return Painted(color_out_, kYellow, text); }
+
+std::string Printer::Alarm(std::string_view text) const { return Painted(color_out_, kRed, text); }
 
 void Printer::Note(std::string_view text) {
   // What came before on standard output is shown before.
@@ -95,7 +99,7 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
 
 void Table::Print(Printer& print) {
   if (rows_.empty()) return;
-  for (const std::vector<std::string>& row : rows_) {
+  for (const auto& [row, tone] : rows_) {
     for (size_t i = 0; i < columns_.size(); ++i) {
       const size_t width = DisplayWidth(row[i]);
       if (width <= kMaxColumnWidth) widths_[i] = std::max(widths_[i], width);
@@ -107,7 +111,10 @@ void Table::Print(Printer& print) {
     print.Line(print.Heading(Row(headings)));
     headings_printed_ = true;
   }
-  for (const std::vector<std::string>& row : rows_) print.Line(Row(row));
+  for (const auto& [row, tone] : rows_) {
+    const std::string line = Row(row);
+    print.Line(tone == Tone::kAlarm ? print.Alarm(line) : tone == Tone::kWarning ? print.Warning(line) : line);
+  }
   rows_.clear();
 }
 

@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -43,6 +44,8 @@ class Printer {
   void Ok(std::string_view text);
   void No(std::string_view text);
   std::string Heading(std::string_view text) const;
+  std::string Warning(std::string_view text) const;
+  std::string Alarm(std::string_view text) const;
 
   void Note(std::string_view text);
   // "error: ...", and returns `code`.
@@ -68,10 +71,13 @@ class Table {
     bool right = false;
   };
 
+  // Lines in colour, where there are colours.
+  enum class Tone { kPlain, kWarning, kAlarm };
+
   explicit Table(std::vector<Column> columns);
 
   // As many cells as columns; one more is a remark behind the row.
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  void Add(std::vector<std::string> row, Tone tone = Tone::kPlain) { rows_.emplace_back(std::move(row), tone); }
   // Prints what was added since the last time; the headings before the first row.
   void Print(Printer& print);
 
@@ -80,7 +86,7 @@ class Table {
 
   const std::vector<Column> columns_;
   std::vector<size_t> widths_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::pair<std::vector<std::string>, Tone>> rows_;
   bool headings_printed_ = false;
 };
 

@@ -21,8 +21,11 @@ class FakeApi final : public KvApi {
   // The most entries or actors in a page, whatever is asked for.
   size_t page_limit = 1000;
   ClusterStatus status;
+  MemberList members;
   ShardMap map;
   std::vector<ActorInfo> actors;
+  // Comes with every page of actors.
+  std::vector<std::string> unreachable_nodes;
   std::map<std::string, Entry> entries;
   // What was asked for last.
   absl::Duration last_timeout;
@@ -83,22 +86,28 @@ class FakeApi final : public KvApi {
     return status;
   }
 
+  absl::StatusOr<MemberList> ListMembers(absl::Duration timeout) override {
+    last_timeout = timeout;
+    if (!failure.ok()) return failure;
+    return members;
+  }
+
   absl::StatusOr<ShardMap> GetShardMap(absl::Duration) override {
     if (!failure.ok()) return failure;
     return map;
   }
 
-  absl::StatusOr<ActorPage> ListActors(std::string_view prefix, std::string_view token, absl::Duration) override {
+  absl::StatusOr<ActorPage> ListActors(const ActorQuery& query, absl::Duration) override {
     if (!failure.ok()) return failure;
     ActorPage page;
-    for (size_t i = token.empty() ? 0 : std::stoul(std::string(token)); i < actors.size(); ++i) {
+    page.unreachable_nodes = unreachable_nodes;
+    for (size_t i = query.page_token.empty() ? 0 : std::stoul(query.page_token); i < actors.size(); ++i) {
       if (page.actors.size() == page_limit) {
         page.next_page_token = std::to_string(i);
         break;
       }
-      if (absl::StartsWith(actors[i].name, absl::string_view(prefix.data(), prefix.size()))) {
-        page.actors.push_back(actors[i]);
-      }
+      const bool on_node = query.node.empty() || actors[i].node == query.node;
+      if (on_node && absl::StartsWith(actors[i].name, query.name_prefix)) page.actors.push_back(actors[i]);
     }
     return page;
   }

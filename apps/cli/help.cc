@@ -77,15 +77,14 @@ std::string Indented(std::string_view lines) {
 
 }  // namespace
 
-std::string HelpOverview() {
+std::string HelpOverview(NodeControl control) {
   std::string text =
       "  troupe                       interactive\n"
       "  troupe set user:1 Ada        one command\n"
-      "  troupe -c \"set a 1; get a\"   several\n"
-      "  troupe < FILE                a script, one command a line\n";
+      "  troupe -c \"set a 1; get a\"   several; a script, one command a line: troupe < FILE\n";
   std::string_view group;
   std::vector<std::pair<std::string, std::string>> rows;
-  for (const Command& command : Commands()) {
+  for (const Command& command : Commands(control)) {
     std::string arguments = UsageOf(command);
     arguments.resize(std::min(arguments.find(" [--"), arguments.size()));
     const std::string_view heading = command.group == group ? "" : command.group;
@@ -95,7 +94,9 @@ std::string HelpOverview() {
   absl::StrAppend(&text, "\n", Columns(rows), "\n");
   rows.clear();
   for (const std::vector<Flag>* flags : {&StartFlags(), &CommonFlags()}) {
-    for (const Flag& flag : *flags) rows.push_back(FlagRow(flag));
+    for (const Flag& flag : *flags) {
+      if (!flag.hidden || control == NodeControl::kGiven) rows.push_back(FlagRow(flag));
+    }
   }
   return absl::StrCat(text, Columns(rows));
 }
@@ -109,19 +110,19 @@ std::string HelpFor(const Command& command) {
   return text;
 }
 
-absl::StatusOr<std::string> HelpTopic(std::string_view topic) {
-  if (const Command* command = FindCommand(topic)) return HelpFor(*command);
+absl::StatusOr<std::string> HelpTopic(std::string_view topic, NodeControl control) {
+  if (const Command* command = FindCommand(topic, control)) return HelpFor(*command);
   for (const Topic& other : kTopics) {
     if (other.name == topic) return std::string(other.text);
   }
-  const std::string nearest = Nearest(topic, HelpTopics());
+  const std::string nearest = Nearest(topic, HelpTopics(control));
   return absl::InvalidArgumentError(
       absl::StrCat("no help on ", Quoted(topic, 64), nearest.empty() ? "; try: help" : "; nearest: ", nearest));
 }
 
-std::vector<std::string> HelpTopics() {
+std::vector<std::string> HelpTopics(NodeControl control) {
   std::vector<std::string> topics;
-  for (const Command& command : Commands()) topics.emplace_back(command.name);
+  for (const Command& command : Commands(control)) topics.emplace_back(command.name);
   for (const Topic& topic : kTopics) topics.emplace_back(topic.name);
   return topics;
 }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint32_t kMostKeys = 20;
 // A Tab that takes longer feels broken.
-constexpr absl::Duration kKeysWithin = absl::Milliseconds(50);
+constexpr absl::Duration kWithin = absl::Milliseconds(50);
 
 std::vector<std::string> Beginning(std::string_view start, const std::vector<std::string>& candidates) {
   std::vector<std::string> words;
@@ -33,13 +33,21 @@ std::vector<std::string> Flags(const Command& command) {
   return flags;
 }
 
+std::vector<std::string> NodeNames(KvApi& api) {
+  std::vector<std::string> names;
+  if (const auto list = api.ListMembers(kWithin); list.ok()) {
+    for (const KvApi::Member& member : list->members) names.push_back(AsWord(member.name));
+  }
+  return names;
+}
+
 std::vector<std::string> Keys(const std::string& prefix, KvApi& api) {
   KvApi::ListQuery query;
   query.prefix = prefix;
   query.page_size = kMostKeys;
   query.keys_only = true;
   std::vector<std::string> words;
-  if (const auto page = api.List(query, kKeysWithin); page.ok()) {
+  if (const auto page = api.List(query, kWithin); page.ok()) {
     for (const KvApi::Entry& entry : page->entries) words.push_back(AsWord(entry.key));
   }
   return words;
@@ -52,25 +60,25 @@ const Argument* ArgumentAt(const Command& command, size_t index) {
   return command.arguments.back().repeated ? &command.arguments.back() : nullptr;
 }
 
-void CompleteCommand(Completion& completion, const std::string& word) {
+void CompleteCommand(Completion& completion, const std::string& word, NodeControl control) {
   std::vector<std::string> names;
-  for (const Command& command : Commands()) names.emplace_back(command.name);
+  for (const Command& command : Commands(control)) names.emplace_back(command.name);
   completion.words = Beginning(word, names);
   // What it takes is what the user needs to know next.
-  if (const Command* command = FindCommand(word)) completion.hint = absl::StrCat("usage: ", UsageOf(*command));
+  if (const Command* command = FindCommand(word, control)) completion.hint = absl::StrCat("usage: ", UsageOf(*command));
 }
 
 }  // namespace
 
-Completion Complete(std::string_view before_cursor, KvApi& api) {
+Completion Complete(std::string_view before_cursor, KvApi& api, NodeControl control) {
   const Typing typing = WhereTyping(before_cursor);
   Completion completion;
   completion.begin = typing.begin;
   if (typing.before.empty()) {
-    CompleteCommand(completion, typing.word.text);
+    CompleteCommand(completion, typing.word.text, control);
     return completion;
   }
-  const Command* const command = FindCommand(typing.before[0].text);
+  const Command* const command = FindCommand(typing.before[0].text, control);
   if (command == nullptr) return completion;
   const auto is_argument = [](const Word& word) { return word.literal || !absl::StartsWith(word.text, "-"); };
   if (!is_argument(typing.word)) {
@@ -82,7 +90,8 @@ Completion Complete(std::string_view before_cursor, KvApi& api) {
   const Argument* const argument = ArgumentAt(*command, index);
   if (argument == nullptr) return completion;
   if (argument->kind == Argument::Kind::kKey) completion.words = Keys(typing.word.text, api);
-  if (argument->kind == Argument::Kind::kTopic) completion.words = Beginning(typing.word.text, HelpTopics());
+  if (argument->kind == Argument::Kind::kNode) completion.words = Beginning(typing.word.text, NodeNames(api));
+  if (argument->kind == Argument::Kind::kTopic) completion.words = Beginning(typing.word.text, HelpTopics(control));
   return completion;
 }
 
@@ -92,7 +101,8 @@ void RunRepl(Session& session, LineEditor& editor) {
               << "Tab completes, help explains, Ctrl-D leaves." << std::endl;
   std::string before_cursor_lines;
   editor.set_completer([&](std::string_view before_cursor) {
-    Completion completion = Complete(before_cursor_lines + std::string(before_cursor), session.api());
+    Completion completion =
+        Complete(before_cursor_lines + std::string(before_cursor), session.api(), session.settings().control());
     // A word that began on an earlier line cannot be replaced.
     if (completion.begin < before_cursor_lines.size()) return Completion{};
     completion.begin -= before_cursor_lines.size();

@@ -118,26 +118,36 @@ TEST_F(ReplTest, CompletesCommandsFlagsTopicsAndKeys) {
       {"cas us", {"user:1", "user:2"}, 4},
   };
   for (const Row& row : rows) {
-    Completion completion = Complete(row.before, api_);
+    Completion completion = Complete(row.before, api_, NodeControl::kNone);
     std::sort(completion.words.begin(), completion.words.end());
     EXPECT_EQ(completion.words, row.words) << row.before;
     EXPECT_EQ(completion.begin, row.begin) << row.before;
   }
 }
 
+TEST_F(ReplTest, CompletesNodesAndTheCommandsThatEndAndStartThem) {
+  api_.members = {{{"n1"}, {"n2"}, {"other"}}, "n1"};
+  EXPECT_EQ(Complete("k", api_, NodeControl::kNone).words, std::vector<std::string>{});
+  EXPECT_EQ(Complete("kill n", api_, NodeControl::kNone).words, std::vector<std::string>{});
+  EXPECT_EQ(Complete("k", api_, NodeControl::kGiven).words, std::vector<std::string>{"kill"});
+  EXPECT_EQ(Complete("help st", api_, NodeControl::kGiven).words, (std::vector<std::string>{"status", "start"}));
+  EXPECT_EQ(Complete("kill n", api_, NodeControl::kGiven).words, (std::vector<std::string>{"n1", "n2"}));
+  EXPECT_EQ(api_.last_timeout, absl::Milliseconds(50));
+}
+
 TEST_F(ReplTest, TabOnACommandShowsItsUsage) {
-  EXPECT_EQ(Complete("cas", api_).hint, "usage: cas KEY OLD NEW");
-  EXPECT_EQ(Complete("ca", api_).hint, "");
+  EXPECT_EQ(Complete("cas", api_, NodeControl::kNone).hint, "usage: cas KEY OLD NEW");
+  EXPECT_EQ(Complete("ca", api_, NodeControl::kNone).hint, "");
 }
 
 TEST_F(ReplTest, KeysAreAskedForBrieflyAndFew) {
-  Complete("get x", api_);
+  Complete("get x", api_, NodeControl::kNone);
   EXPECT_EQ(api_.last_timeout, absl::Milliseconds(50));
   EXPECT_EQ(api_.last_query.page_size, 20);
   EXPECT_TRUE(api_.last_query.keys_only);
   EXPECT_EQ(api_.last_query.prefix, "x");
   api_.failure = absl::UnavailableError("gone");
-  EXPECT_TRUE(Complete("get x", api_).words.empty());
+  EXPECT_TRUE(Complete("get x", api_, NodeControl::kNone).words.empty());
 }
 
 TEST_F(ReplTest, CompletesOnALineThatGoesOn) {

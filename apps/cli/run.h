@@ -23,9 +23,14 @@ ExitCode RunDel(Run run);
 ExitCode RunCas(Run run);
 ExitCode RunList(Run run);
 
+ExitCode RunMembers(Run run);
 ExitCode RunShards(Run run);
 ExitCode RunActors(Run run);
 ExitCode RunStatus(Run run);
+
+// kill and start: has the program of --node-control do it, for at most 15 s, and passes on what it says. It does not
+// end with Ctrl-C.
+ExitCode RunNodeControl(Run run);
 
 }  // namespace troupe
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <set>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -23,6 +26,15 @@ void PrintShardJson(Run run, const KvApi::Shard& shard, uint64_t epoch) {
   run.print.Line(json.Bool("serving", shard.serving).Id("epoch", epoch).ToString());
 }
 
+void PrintMemberJson(Run run, const KvApi::Member& member) {
+  JsonObject json;
+  json.Text("name", member.name).Text("state", member.state).Text("address", member.address);
+  json.Text("node_id", member.node_id).Id("generation", member.generation).Id("incarnation", member.incarnation);
+  run.print.Line(
+      json.Number("since_seconds", static_cast<uint64_t>(std::max<int64_t>(0, absl::ToInt64Seconds(member.since))))
+          .ToString());
+}
+
 void PrintActorJson(Run run, const KvApi::ActorInfo& actor) {
   JsonObject json;
   json.Id("id", actor.id).Text("name", actor.name).Text("type", actor.type).Text("node", actor.node);
@@ -32,12 +44,34 @@ void PrintActorJson(Run run, const KvApi::ActorInfo& actor) {
 }
 
 // Rows for people, or the same cells apart by tabs for programs.
-void AddRow(Run run, Table& table, std::vector<std::string> row) {
+void AddRow(Run run, Table& table, std::vector<std::string> row, Table::Tone tone = Table::Tone::kPlain) {
   if (run.print.format() == Format::kTable) {
-    table.Add(std::move(row));
+    table.Add(std::move(row), tone);
   } else {
     run.print.Line(absl::StrJoin(row, "\t"));
   }
+}
+
+Table::Tone ToneOf(const std::string& state) {
+  if (state == "suspect") return Table::Tone::kWarning;
+  return state == "dead" ? Table::Tone::kAlarm : Table::Tone::kPlain;
+}
+
+void PrintActor(Run run, Table& table, const KvApi::ActorInfo& actor) {
+  if (run.print.format() == Format::kJson) {
+    PrintActorJson(run, actor);
+    return;
+  }
+  std::vector<std::string> row = {OrDash(actor.node),
+                                  absl::StrCat(actor.id),
+                                  OrDash(actor.name),
+                                  OrDash(actor.type),
+                                  actor.state,
+                                  absl::StrCat(actor.mailbox_depth, "/", actor.mailbox_capacity),
+                                  absl::StrCat(actor.handled),
+                                  absl::StrCat(actor.restarts)};
+  if (!actor.last_failure.empty()) row.push_back(Harmless(actor.last_failure));
+  AddRow(run, table, std::move(row));
 }
 
 std::string StatusJson(const KvApi::ClusterStatus& status) {
@@ -55,7 +89,8 @@ std::string StatusJson(const KvApi::ClusterStatus& status) {
   JsonObject json;
   json.Text("cluster_id", status.cluster_id).Text("health", status.healthy ? "ok" : "degraded");
   json.Raw("problems", JsonArray(problems)).Raw("node", answered.ToString());
-  json.Number("nodes", status.nodes).Number("nodes_may_fail", status.nodes_may_fail).Number("shards", status.shards);
+  json.Number("nodes", status.nodes).Number("nodes_alive", status.nodes_alive);
+  json.Number("nodes_may_fail", status.nodes_may_fail).Number("shards", status.shards);
   json.Number("shards_serving", status.shards_serving).Number("copies_per_shard", status.copies_per_shard);
   json.Id("approximate_keys", status.approximate_keys).Id("approximate_bytes", status.approximate_bytes);
   json.Id("actors", status.actors).Id("actor_restarts", status.actor_restarts);
@@ -82,7 +117,8 @@ std::vector<std::pair<std::string_view, std::string>> StatusLines(const KvApi::C
                                 ? "data in memory"
                                 : absl::StrCat("data in ", Harmless(node.data_dir), " (format ", node.format, ")");
   std::vector<std::pair<std::string_view, std::string>> lines = {
-      {"Cluster", absl::StrCat(Harmless(status.cluster_id), ", ", Counted(status.nodes, "node", "nodes"))},
+      {"Cluster", absl::StrCat(Harmless(status.cluster_id), ", ", Counted(status.nodes, "node", "nodes"), ", ",
+                               status.nodes_alive, " alive")},
       {"Health", status.healthy ? "ok" : "degraded"},
       {"Tolerance", Tolerance(status)},
       {"Data", Data(status)},
@@ -99,6 +135,24 @@ std::vector<std::pair<std::string_view, std::string>> StatusLines(const KvApi::C
 }
 
 }  // namespace
+
+ExitCode RunMembers(Run run) {
+  const auto list = run.api.ListMembers(run.invocation.settings.timeout);
+  if (!list.ok()) return run.print.Failed(list.status(), Effect::kReads);
+  Table table({{"NAME"}, {"STATE"}, {"ADDRESS"}, {"GENERATION", true}, {"SINCE", true}});
+  for (const KvApi::Member& member : list->members) {
+    if (run.print.format() == Format::kJson) {
+      PrintMemberJson(run, member);
+      continue;
+    }
+    std::vector<std::string> row = {OrDash(member.name), member.state, OrDash(member.address),
+                                    absl::StrCat(member.generation), DurationText(member.since)};
+    if (run.print.format() == Format::kTable && member.name == list->asked) row.push_back("asked");
+    AddRow(run, table, std::move(row), ToneOf(member.state));
+  }
+  table.Print(run.print);
+  return ExitCode::kDone;
+}
 
 ExitCode RunShards(Run run) {
   const auto map = run.api.GetShardMap(run.invocation.settings.timeout);
@@ -127,33 +181,37 @@ ExitCode RunShards(Run run) {
 }
 
 ExitCode RunActors(Run run) {
-  const std::string prefix = run.invocation.arguments.empty() ? "" : run.invocation.arguments[0].text;
-  Table table({{"ID", true}, {"NAME"}, {"TYPE"}, {"STATE"}, {"MAILBOX", true}, {"HANDLED", true}, {"RESTARTS", true}});
-  for (std::string token;;) {
-    const auto page = run.api.ListActors(prefix, token, run.invocation.settings.timeout);
+  KvApi::ActorQuery query;
+  if (!run.invocation.arguments.empty()) query.name_prefix = run.invocation.arguments[0].text;
+  if (run.invocation.Has("--node")) query.node = run.invocation.flags.find("--node")->second.text;
+  Table table({{"NODE"},
+               {"ID", true},
+               {"NAME"},
+               {"TYPE"},
+               {"STATE"},
+               {"MAILBOX", true},
+               {"HANDLED", true},
+               {"RESTARTS", true}});
+  std::set<std::string> unreachable;
+  while (true) {
+    const auto page = run.api.ListActors(query, run.invocation.settings.timeout);
     if (!page.ok()) return run.print.Failed(page.status(), Effect::kReads);
-    for (const KvApi::ActorInfo& actor : page->actors) {
-      if (run.print.format() == Format::kJson) {
-        PrintActorJson(run, actor);
-        continue;
-      }
-      std::vector<std::string> row = {absl::StrCat(actor.id),
-                                      OrDash(actor.name),
-                                      OrDash(actor.type),
-                                      actor.state,
-                                      absl::StrCat(actor.mailbox_depth, "/", actor.mailbox_capacity),
-                                      absl::StrCat(actor.handled),
-                                      absl::StrCat(actor.restarts)};
-      if (!actor.last_failure.empty()) row.push_back(Harmless(actor.last_failure));
-      AddRow(run, table, std::move(row));
-    }
+    for (const KvApi::ActorInfo& actor : page->actors) PrintActor(run, table, actor);
     table.Print(run.print);
-    if (page->next_page_token.empty()) return ExitCode::kDone;
-    if (page->next_page_token == token) {
+    unreachable.insert(page->unreachable_nodes.begin(), page->unreachable_nodes.end());
+    if (page->next_page_token.empty()) break;
+    if (page->next_page_token == query.page_token) {
       return run.print.Error("the server gives the same page again and again", ExitCode::kRefused);
     }
-    token = page->next_page_token;
+    query.page_token = page->next_page_token;
   }
+  if (unreachable.empty()) return ExitCode::kDone;
+  const std::string text = absl::StrCat(Harmless(absl::StrJoin(unreachable, ", ")), " cannot be asked now; ",
+                                        unreachable.size() == 1 ? "its" : "their", " actors are missing here");
+  // One that was asked for by name is all of the answer.
+  if (!query.node.empty()) return run.print.Error(text, ExitCode::kUnavailable);
+  run.print.Note(absl::StrCat("note: ", text));
+  return ExitCode::kDone;
 }
 
 ExitCode RunStatus(Run run) {

@@ -13,11 +13,12 @@ namespace {
 std::string_view MessageOf(const absl::Status& status) { return {status.message().data(), status.message().size()}; }
 
 ExitCode PrintHelp(const Invocation& invocation, Printer& print) {
+  const NodeControl control = invocation.settings.control();
   if (invocation.arguments.empty()) {
-    print.Bytes(HelpOverview());
+    print.Bytes(HelpOverview(control));
     return ExitCode::kDone;
   }
-  const absl::StatusOr<std::string> text = HelpTopic(invocation.arguments[0].text);
+  const absl::StatusOr<std::string> text = HelpTopic(invocation.arguments[0].text, control);
   if (!text.ok()) return print.Error(MessageOf(text.status()), ExitCode::kUsage);
   print.Bytes(*text);
   return ExitCode::kDone;
@@ -35,12 +36,17 @@ ExitCode Dispatch(Run run) {
       return RunCas(run);
     case CommandId::kList:
       return RunList(run);
+    case CommandId::kMembers:
+      return RunMembers(run);
     case CommandId::kShards:
       return RunShards(run);
     case CommandId::kActors:
       return RunActors(run);
     case CommandId::kStatus:
       return RunStatus(run);
+    case CommandId::kKill:
+    case CommandId::kStart:
+      return RunNodeControl(run);
     case CommandId::kHelp:
       return PrintHelp(run.invocation, run.print);
     case CommandId::kQuit:
@@ -58,7 +64,8 @@ ExitCode Session::Execute(const Invocation& invocation, std::string_view place) 
   Printer print(console_, invocation.settings, place);
   ExitCode code = ExitCode::kDone;
   if (invocation.settings.help) {
-    print.Bytes(invocation.command == nullptr ? HelpOverview() : HelpFor(*invocation.command));
+    print.Bytes(invocation.command == nullptr ? HelpOverview(invocation.settings.control())
+                                              : HelpFor(*invocation.command));
   } else if (invocation.command != nullptr) {
     quit_ = invocation.command->id == CommandId::kQuit;
     code = Dispatch({api_, invocation, print});

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -176,26 +177,106 @@ TEST_F(SessionTest, ShardsShowWhoServesWhat) {
 TEST_F(SessionTest, ActorsAreReadToTheLastPage) {
   api_.page_limit = 1;
   api_.actors = {{1, "shard/0", "ShardActor", "n1", "running", 0, 0, 1024, 12, 0, ""},
-                 {20, "", "Writer", "n1", "restarting", 1, 3, 8, 4, 2, "disk full"}};
-  EXPECT_EQ(Do("actors -o plain"), (Seen{"1\tshard/0\tShardActor\trunning\t0/1024\t12\t0\n"
-                                         "20\t-\tWriter\trestarting\t3/8\t4\t2\tdisk full\n",
+                 {20, "", "Writer", "n2", "restarting", 1, 3, 8, 4, 2, "disk full"}};
+  EXPECT_EQ(Do("actors -o plain"), (Seen{"n1\t1\tshard/0\tShardActor\trunning\t0/1024\t12\t0\n"
+                                         "n2\t20\t-\tWriter\trestarting\t3/8\t4\t2\tdisk full\n",
                                          "", 0}));
-  EXPECT_EQ(Do("actors shard/"), (Seen{"ID  NAME     TYPE        STATE    MAILBOX  HANDLED  RESTARTS\n"
-                                       " 1  shard/0  ShardActor  running   0/1024       12         0\n",
+  EXPECT_EQ(Do("actors shard/"), (Seen{"NODE  ID  NAME     TYPE        STATE    MAILBOX  HANDLED  RESTARTS\n"
+                                       "n1     1  shard/0  ShardActor  running   0/1024       12         0\n",
                                        "", 0}));
+  EXPECT_EQ(Do("actors --node=n2 -o plain").out, "n2\t20\t-\tWriter\trestarting\t3/8\t4\t2\tdisk full\n");
   EXPECT_EQ(Do("actors shard/ -o json").out,
             "{\"id\":\"1\",\"name\":\"shard/0\",\"type\":\"ShardActor\",\"node\":\"n1\",\"state\":\"running\","
             "\"parent_id\":\"0\",\"mailbox_depth\":0,\"mailbox_capacity\":1024,\"handled\":\"12\",\"restarts\":0,"
             "\"last_failure\":\"\"}\n");
 }
 
+TEST_F(SessionTest, ActorsThatAreMissingAreToldAndOfTheOnlyNodeAnError) {
+  api_.page_limit = 1;
+  api_.actors = {{1, "a", "A", "n1", "running", 0, 0, 8, 0, 0, ""}, {1, "b", "B", "n2", "running", 0, 0, 8, 0, 0, ""}};
+  api_.unreachable_nodes = {"n4", "n3"};
+  EXPECT_EQ(Do("actors -o plain"), (Seen{"n1\t1\ta\tA\trunning\t0/8\t0\t0\nn2\t1\tb\tB\trunning\t0/8\t0\t0\n",
+                                         "note: n3, n4 cannot be asked now; their actors are missing here\n", 0}));
+  api_.unreachable_nodes = {"n3"};
+  EXPECT_EQ(Do("actors --node=n3"), (Seen{"", "error: n3 cannot be asked now; its actors are missing here\n", 4}));
+}
+
+TEST_F(SessionTest, MembersShowWhoIsAliveInTheEyesOfTheOneAsked) {
+  api_.members = {{{"n1", "dead", "127.0.0.1:7101", "id1", 1, 0, absl::Seconds(41)},
+                   {"n2", "alive", "127.0.0.1:7102", "id2", 12, 3, absl::Minutes(134)}},
+                  "n2"};
+  EXPECT_EQ(Do("members"), (Seen{"NAME  STATE  ADDRESS         GENERATION       SINCE\n"
+                                 "n1    dead   127.0.0.1:7101           1        41 s\n"
+                                 "n2    alive  127.0.0.1:7102          12  2 h 14 min  asked\n",
+                                 "", 0}));
+  EXPECT_EQ(Do("members -o plain"),
+            (Seen{"n1\tdead\t127.0.0.1:7101\t1\t41 s\nn2\talive\t127.0.0.1:7102\t12\t2 h 14 min\n", "", 0}));
+  EXPECT_EQ(Do("members -o json"),
+            (Seen{"{\"name\":\"n1\",\"state\":\"dead\",\"address\":\"127.0.0.1:7101\",\"node_id\":\"id1\","
+                  "\"generation\":\"1\",\"incarnation\":\"0\",\"since_seconds\":41}\n"
+                  "{\"name\":\"n2\",\"state\":\"alive\",\"address\":\"127.0.0.1:7102\",\"node_id\":\"id2\","
+                  "\"generation\":\"12\",\"incarnation\":\"3\",\"since_seconds\":8040}\n",
+                  "", 0}));
+}
+
+TEST_F(SessionTest, MembersThatDoNotAnswerStandOutInColor) {
+  api_.members = {{{"n1", "alive", "h:1", "", 1, 0, {}},
+                   {"n2", "suspect", "h:2", "", 1, 0, {}},
+                   {"n3", "dead", "h:3", "", 1, 0, {}},
+                   {"n4", "left", "h:4", "", 1, 0, {}}},
+                  "n1"};
+  settings_.color = ColorMode::kAlways;
+  EXPECT_EQ(Do("members").out,
+            "\x1b[1mNAME  STATE    ADDRESS  GENERATION  SINCE\x1b[0m\n"
+            "n1    alive    h:1               1    0 s  asked\n"
+            "\x1b[33mn2    suspect  h:2               1    0 s\x1b[0m\n"
+            "\x1b[31mn3    dead     h:3               1    0 s\x1b[0m\n"
+            "n4    left     h:4               1    0 s\n");
+  EXPECT_EQ(Do("members -o plain").out.find('\x1b'), std::string::npos);
+}
+
+// A program for --node-control.
+std::string ControlProgram(const std::string& body) {
+  const std::string path = testing::TempDir() + "/control";
+  std::ofstream(path) << "#!/bin/sh\n" << body;
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  return path;
+}
+
+TEST_F(SessionTest, KillAndStartAreWhatTheControlProgramDoes) {
+  settings_.node_control = ControlProgram("echo \"$# $1 $2\"\n");
+  EXPECT_EQ(Do("kill n2; start 'n 2'"), (Seen{"2 kill n2\n2 start n 2\n", "", 0}));
+  EXPECT_EQ(Do("kill"), (Seen{"", "error: kill: NODE is missing\n  usage: kill NODE\n", 2}));
+}
+
+TEST_F(SessionTest, AControlProgramFailsInItsOwnWords) {
+  settings_.node_control = ControlProgram("echo half; echo 'error: n2 is dead already' >&2; exit 1\n");
+  EXPECT_EQ(Do("kill n2"), (Seen{"half\n", "error: n2 is dead already\n", 5}));
+  settings_.node_control = ControlProgram("exit 7\n");
+  EXPECT_EQ(Do("kill n2"), (Seen{"", "error: " + settings_.node_control + " kill n2 ended with 7\n", 5}));
+  settings_.node_control = ControlProgram("echo 'it took long' >&2\n");
+  EXPECT_EQ(Do("kill n2"), (Seen{"", "it took long\n", 0}));
+  settings_.node_control = "/no/such";
+  EXPECT_EQ(Do("start n2"), (Seen{"", "error: cannot run /no/such: No such file or directory\n", 2}));
+}
+
+TEST_F(SessionTest, KillAndStartAreThereOnlyWithAControlProgram) {
+  EXPECT_EQ(Do("kill n2"), (Seen{"", "error: no such command: kill; try: help\n", 2}));
+  EXPECT_EQ(Do("help kill").code, 2);
+  EXPECT_EQ(Do("help").out.find("kill"), std::string::npos);
+  EXPECT_EQ(Do("help").out.find("--node-control"), std::string::npos);
+  settings_.node_control = "/no/such";
+  EXPECT_EQ(Do("help kill").code, 0);
+  EXPECT_NE(Do("help").out.find("kill NODE"), std::string::npos);
+  EXPECT_NE(Do("help").out.find("--node-control=PROGRAM"), std::string::npos);
+}
+
 TEST_F(SessionTest, StatusTellsTheHealthInSentencesAndInItsExitCode) {
-  api_.status = {
-      "c0ffee", true,      {},         {"n1", "id", 3, "127.0.0.1:7101", "0.1.0", absl::Minutes(134), "d/n1", 1},
-      1,        0,         64,         64,
-      1,        1'204'311, 48'200'000, 214,
-      1,        0};
-  EXPECT_EQ(Do("status"), (Seen{"Cluster    c0ffee, 1 node\n"
+  api_.status = {"c0ffee", true, {},        {"n1", "id", 3, "127.0.0.1:7101", "0.1.0", absl::Minutes(134), "d/n1", 1},
+                 3,        2,    0,         64,
+                 64,       1,    1'204'311, 48'200'000,
+                 214,      1,    0};
+  EXPECT_EQ(Do("status"), (Seen{"Cluster    c0ffee, 3 nodes, 2 alive\n"
                                 "Health     ok\n"
                                 "Tolerance  0 nodes may fail: one copy of each shard\n"
                                 "Data       64 shards x 1 copy, all serving, 48.2 MB, about 1,204,311 keys\n"
@@ -215,7 +296,8 @@ TEST_F(SessionTest, StatusTellsTheHealthInSentencesAndInItsExitCode) {
             "{\"cluster_id\":\"c0ffee\",\"health\":\"degraded\",\"problems\":[{\"summary\":\"shard 7 has no leader\","
             "\"remedy\":\"start n2 again\"}],\"node\":{\"name\":\"n1\",\"node_id\":\"id\",\"generation\":\"3\","
             "\"address\":\"127.0.0.1:7101\",\"version\":\"0.1.0\",\"uptime_seconds\":8040,\"data_dir\":\"d/n1\","
-            "\"format\":1},\"nodes\":1,\"nodes_may_fail\":0,\"shards\":64,\"shards_serving\":64,\"copies_per_shard\":1,"
+            "\"format\":1},\"nodes\":3,\"nodes_alive\":2,\"nodes_may_fail\":0,\"shards\":64,\"shards_serving\":64,"
+            "\"copies_per_shard\":1,"
             "\"approximate_keys\":\"1204311\",\"approximate_bytes\":\"48200000\",\"actors\":\"214\","
             "\"actor_restarts\":\"1\",\"dead_letters\":\"0\"}\n");
 }
@@ -309,17 +391,17 @@ TEST_F(SessionTest, AScriptNamesTheLine) {
 }
 
 TEST_F(SessionTest, HelpKnowsEveryCommandAndTopic) {
-  for (const std::string& topic : HelpTopics()) {
+  for (const std::string& topic : HelpTopics(NodeControl::kNone)) {
     const Seen seen = Do("help " + topic);
     EXPECT_EQ(seen.code, 0) << topic;
     EXPECT_NE(seen.out, "") << topic;
     EXPECT_EQ(seen.err, "") << topic;
     EXPECT_LE(std::count(seen.out.begin(), seen.out.end(), '\n'), 24) << topic;
-    EXPECT_NE(HelpOverview().find(topic), std::string::npos) << topic << " is named nowhere";
+    EXPECT_NE(HelpOverview(NodeControl::kNone).find(topic), std::string::npos) << topic << " is named nowhere";
   }
   EXPECT_EQ(Do("set --help").out, Do("help set").out);
-  EXPECT_EQ(Do("help").out, HelpOverview());
-  const std::string overview = HelpOverview();
+  EXPECT_EQ(Do("help").out, HelpOverview(NodeControl::kNone));
+  const std::string overview = HelpOverview(NodeControl::kNone);
   EXPECT_LE(std::count(overview.begin(), overview.end(), '\n'), 24);
   EXPECT_EQ(Do("help sett"), (Seen{"", "error: no help on \"sett\"; nearest: set\n", 2}));
   EXPECT_NE(Do("help exit-codes").out.find("  130  interrupted"), std::string::npos);

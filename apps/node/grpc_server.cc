@@ -227,7 +227,7 @@ class Call final : public Tag {
 
 class GrpcServer::Impl {
  public:
-  absl::Status Listen(const std::string& host_port);
+  absl::Status Listen(const std::string& host_port, GrpcTransport& transport);
   void Serve(Node& node);
   bool Shutdown(absl::Duration timeout);
   const std::string& address() const { return address_; }
@@ -247,13 +247,14 @@ class GrpcServer::Impl {
   internal::v1::PeerService::AsyncService peer_;
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
+  GrpcTransport* transport_ = nullptr;
   std::string address_;
   std::vector<std::thread> threads_;
   CallCount count_;
   AcceptGate gate_;
 };
 
-absl::Status GrpcServer::Impl::Listen(const std::string& host_port) {
+absl::Status GrpcServer::Impl::Listen(const std::string& host_port, GrpcTransport& transport) {
   absl::Status available = CheckCanListen(host_port);
   if (!available.ok()) return available;
   grpc::EnableDefaultHealthCheckService(true);
@@ -268,6 +269,8 @@ absl::Status GrpcServer::Impl::Listen(const std::string& host_port) {
   builder.RegisterService(&cluster_);
   builder.RegisterService(&actors_);
   builder.RegisterService(&peer_);
+  transport.AddTo(builder);
+  transport_ = &transport;
   for (int i = 0; i < kQueues; ++i) queues_.push_back(builder.AddCompletionQueue());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
@@ -316,13 +319,18 @@ void GrpcServer::Impl::Serve(Node& node) {
       cluster_, &ClusterApi::RequestGetStatus, [&](auto& request, Duration timeout, auto done) {
         node.cluster_service().GetStatus(request, timeout, std::move(done));
       });
+  Register<ClusterApi, cluster::v1::ListMembersRequest, cluster::v1::ListMembersResponse>(
+      cluster_, &ClusterApi::RequestListMembers, [&](auto& request, Duration timeout, auto done) {
+        node.cluster_service().ListMembers(request, timeout, std::move(done));
+      });
   Register<ClusterApi, cluster::v1::GetShardMapRequest, cluster::v1::GetShardMapResponse>(
       cluster_, &ClusterApi::RequestGetShardMap, [&](auto& request, Duration timeout, auto done) {
         node.cluster_service().GetShardMap(request, timeout, std::move(done));
       });
   Register<ActorApi, actor::v1::ListActorsRequest, actor::v1::ListActorsResponse>(
-      actors_, &ActorApi::RequestListActors,
-      [&](auto& request, Duration, auto done) { done(node.actor_service().ListActors(request)); });
+      actors_, &ActorApi::RequestListActors, [&](auto& request, Duration timeout, auto done) {
+        node.actor_service().ListActors(request, timeout, std::move(done));
+      });
   Register<PeerApi, internal::v1::IdentifyRequest, internal::v1::IdentifyResponse>(
       peer_, &PeerApi::RequestIdentify, [&](auto&, Duration, auto done) {
         internal::v1::IdentifyResponse response;
@@ -347,7 +355,9 @@ bool GrpcServer::Impl::Shutdown(absl::Duration timeout) {
   server_->GetHealthCheckService()->SetServingStatus(false);
   gate_.StartRefusing();
   // The logic comes back with every answer, also to callers that have gone.
-  if (!count_.AwaitNone(timeout)) {
+  const bool all_answered = count_.AwaitNone(timeout);
+  transport_->Stop();
+  if (!all_answered) {
     // Those who still wait hear CANCELLED, which says that the outcome is unknown; a lost connection would not.
     server_->Shutdown(absl::ToChronoTime(absl::Now()));
     return false;
@@ -357,6 +367,7 @@ bool GrpcServer::Impl::Shutdown(absl::Duration timeout) {
   // gRPC waits for clients to hang up, which an idle one need not do.
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kGoodbye));
   if (!count_.AwaitNone(kGoodbye)) return false;
+  transport_->Drain();
   gate_.Close();
   for (auto& queue : queues_) queue->Shutdown();
   for (std::thread& thread : threads_) thread.join();
@@ -372,9 +383,9 @@ GrpcServer::GrpcServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 GrpcServer::~GrpcServer() = default;
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Listen(const std::string& host_port) {
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Listen(const std::string& host_port, GrpcTransport& transport) {
   auto impl = std::make_unique<Impl>();
-  absl::Status listening = impl->Listen(host_port);
+  absl::Status listening = impl->Listen(host_port, transport);
   if (!listening.ok()) return listening;
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(impl)));
 }

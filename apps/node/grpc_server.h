@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "apps/node/node.h"
+#include "cluster/grpc_transport.h"
 
 namespace troupe {
 
@@ -19,8 +20,9 @@ namespace troupe {
 class GrpcServer {
  public:
   // Takes the port, without serving yet; port 0 takes a free one. kUnavailable says why it cannot be had, and as far as
-  // it can be known who has it.
-  static absl::StatusOr<std::unique_ptr<GrpcServer>> Listen(const std::string& host_port);
+  // it can be known who has it. The lanes of `transport`, which must outlive this, are served on the same port from
+  // now on.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Listen(const std::string& host_port, GrpcTransport& transport);
   ~GrpcServer();
 
   // host:port that was taken.
@@ -29,8 +31,8 @@ class GrpcServer {
   // Answers calls from now on. The node must outlive Shutdown.
   void Serve(Node& node);
 
-  // Takes no new calls and lets those under way finish, for at most `timeout`. False: some did not, and this object
-  // must not be destroyed, since they may still come back to it; end the process instead.
+  // Takes no new calls, lets those under way finish, for at most `timeout`, and stops the transport. False: some did
+  // not, and this object must not be destroyed, since they may still come back to it; end the process instead.
   [[nodiscard]] bool Shutdown(absl::Duration timeout);
 
  private:

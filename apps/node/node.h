@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "actor/actor.h"
@@ -13,6 +14,7 @@
 #include "actor/random.h"
 #include "cluster/actor_service.h"
 #include "cluster/cluster.h"
+#include "cluster/node_identity.h"
 #include "cluster/transport.h"
 #include "kvstore/cluster_service.h"
 #include "kvstore/commit_writer.h"
@@ -28,27 +30,35 @@ struct Env {
   Executor& executor;  // threads, blocking pool, timers, the clock
   Random random;
   Transport& transport;
-  Storage& storage;
-  Exit exit;  // ends the process
+  NodeMemory& memory;
+  Storage* storage;  // the cluster's store; null on a node that did not found the cluster
+  Exit exit;         // ends the process: the disk is broken
+  Exit refused;      // ends the process: the cluster will not have this node
 };
 
 inline constexpr int kFoundingShards = 64;
 
 class Node {
  public:
-  Node(NodeIdentity identity, NodeFacts facts, Env env);
+  // `seeds` are the addresses of nodes to join, or to find again. An identity without a cluster id joins.
+  Node(NodeIdentity identity, std::vector<std::string> seeds, NodeFacts facts, Env env);
 
   // Ends all actors at once, without their hooks. Whoever still waits for one is answered, while the services that
   // the answers pass through are still there. For an orderly end, system().Shutdown comes first.
-  ~Node() { system_.reset(); }
+  ~Node() {
+    cluster_.Stop();
+    system_.reset();
+  }
 
-  // Answered when every shard is up and the services may be called.
+  // Answered when the services may be called: its shards are up, or, without any, it is in its cluster and knows the
+  // names there.
   Future<void> Ready(Duration timeout);
 
   KvService& kv() { return kv_; }
   ClusterService& cluster_service() { return cluster_service_; }
   ActorService& actor_service() { return actor_service_; }
-  const NodeIdentity& identity() const { return cluster_.self(); }
+  NodeIdentity identity() const { return cluster_.self(); }
+  std::vector<swim::Member> members() const { return cluster_.Members(); }
 
   ActorSystem& system() { return *system_; }
 
@@ -56,7 +66,7 @@ class Node {
   std::unique_ptr<ActorSystem> system_;
   Cluster cluster_;
   Router router_;
-  Address<Store> store_;
+  Address<Store> store_;  // null: this node holds no shards
   KvService kv_;
   ClusterService cluster_service_;
   ActorService actor_service_;

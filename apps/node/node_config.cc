@@ -1,5 +1,8 @@
 #include "apps/node/node_config.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -16,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "apps/cli/nearest.h"
 
 #define TOML_EXCEPTIONS 0
@@ -28,13 +32,28 @@ struct SettingInfo {
   std::string name;
   std::string variable;
   std::string example;
+  // One of the two; the other is null.
   std::string NodeConfig::*value;
+  std::vector<std::string> NodeConfig::*list = nullptr;
+
+  std::string Get(const NodeConfig& config) const {
+    return value != nullptr ? config.*value : absl::StrJoin(config.*list, ",");
+  }
+  void Set(NodeConfig& config, const std::string& text) const {
+    if (value != nullptr) {
+      config.*value = text;
+    } else {
+      config.*list = absl::StrSplit(text, ',', absl::SkipEmpty());
+    }
+  }
 };
 
 const std::vector<SettingInfo>& Settings() {
   static const auto* const settings = new std::vector<SettingInfo>{
       {"name", "TROUPE_NAME", "NAME", &NodeConfig::name},
       {"listen", "TROUPE_LISTEN", "HOST:PORT", &NodeConfig::listen},
+      {"advertise", "TROUPE_ADVERTISE", "HOST:PORT", &NodeConfig::advertise},
+      {"join", "TROUPE_JOIN", "HOST:PORT,...", nullptr, &NodeConfig::join},
       {"data-dir", "TROUPE_DATA_DIR", "DIR", &NodeConfig::data_dir},
       {"log-level", "TROUPE_LOG_LEVEL", "LEVEL", &NodeConfig::log_level},
   };
@@ -44,22 +63,24 @@ const std::vector<SettingInfo>& Settings() {
 const std::vector<std::string> kLogLevels = {"debug", "info", "warning", "error"};
 
 constexpr std::string_view kHelp =
-    R"(troupe-node --name=n1 --data-dir=d/n1                        a new node on 127.0.0.1:7101
+    R"(troupe-node --name=n1 --data-dir=d/n1                        a new cluster on 127.0.0.1:7101
+troupe-node --name=n2 --data-dir=d/n2 --listen=127.0.0.1:7102 --join=127.0.0.1:7101     one more node of it
 troupe-node --name=n1 --data-dir=d/n1 --listen=0.0.0.0:7101  for other machines: there is no authentication yet
-TROUPE_LISTEN=127.0.0.1:7102 troupe-node --config=n2.toml --print-config
 
 Serves the data in one directory until SIGTERM or Ctrl-C.
 
---name=NAME         1-63 of a-z 0-9 - _ . (default n1)
---listen=HOST:PORT  the one port for clients and other nodes (default 127.0.0.1:7101)
---data-dir=DIR      made when it is missing (default ./troupe-data/NAME)
---log-level=LEVEL   debug, info, warning or error (default info); the log goes to stderr
---config=FILE       TOML with the flags' names as keys: data-dir = "/srv/n1"
---print-config      show each setting and where it comes from, and exit
+--name=NAME            1-63 of a-z 0-9 - _ . (default n1)
+--listen=HOST:PORT     the one port for clients and other nodes (default 127.0.0.1:7101)
+--advertise=HOST:PORT  where other nodes call this one (default: as --listen, for 0.0.0.0 the machine's name)
+--join=HOST:PORT,...   nodes whose cluster to join, at most 16; without it an empty DIR founds a new one
+--data-dir=DIR         made when it is missing (default ./troupe-data/NAME)
+--log-level=LEVEL      debug, info, warning or error (default info); the log goes to stderr
+--config=FILE          TOML with the flags' names as keys: data-dir = "/srv/n1"
+--print-config         show each setting and where it comes from, and exit
 --version, --help
 
-A flag outranks its variable (TROUPE_NAME, TROUPE_LISTEN, TROUPE_DATA_DIR, TROUPE_LOG_LEVEL, TROUPE_CONFIG),
-a variable the file, the file the default.
+A flag outranks its variable (TROUPE_NAME, TROUPE_LISTEN, TROUPE_ADVERTISE, TROUPE_JOIN, TROUPE_DATA_DIR,
+TROUPE_LOG_LEVEL, TROUPE_CONFIG), a variable the file, the file the default.
 Exit codes: 0 stopped as asked, 1 could not start or had to stop, 2 wrong usage.
 )";
 
@@ -135,7 +156,10 @@ absl::StatusOr<Flags> ParseFlags(const std::vector<std::string>& args) {
       value = args[++i];
     }
     if (value.empty()) return Invalid(absl::StrCat(flag, ": needs a value: ", flag, "=", example));
-    if (!flags.settings.emplace(flag.substr(2), Setting{value, "flag " + flag, flag}).second) {
+    const auto [given, first] = flags.settings.emplace(flag.substr(2), Setting{value, "flag " + flag, flag});
+    if (!first && flag == "--join") {
+      absl::StrAppend(&given->second.value, ",", value);
+    } else if (!first) {
       return Invalid(absl::StrCat(flag, ": given twice"));
     }
   }
@@ -207,18 +231,43 @@ bool IsHost(const std::string& host) {
                               std::string::npos;
 }
 
-bool IsHostPort(const std::string& text) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos) return false;
-  const std::string port = text.substr(colon + 1);
+// Of HOST:PORT; of any other text, both are the whole of it.
+std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
+std::string PortOf(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+
+bool IsHostPort(const std::string& text, int lowest_port) {
+  if (text.find(':') == std::string::npos) return false;
+  const std::string port = PortOf(text);
   int number = 0;
   return !port.empty() && port.find_first_not_of("0123456789") == std::string::npos &&
-         absl::SimpleAtoi(port, &number) && number <= 65535 && IsHost(text.substr(0, colon));
+         absl::SimpleAtoi(port, &number) && number >= lowest_port && number <= 65535 && IsHost(HostOf(text));
+}
+
+// Whether it stands for every address of the machine.
+bool IsWildcard(std::string host) {
+  if (absl::StartsWith(host, "[")) host = host.substr(1, host.size() - 2);
+  in6_addr address = {};
+  if (inet_pton(AF_INET6, host.c_str(), &address) == 1) return IN6_IS_ADDR_UNSPECIFIED(&address);
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 && address.s6_addr32[0] == INADDR_ANY;
 }
 
 bool IsName(const std::string& name) {
   return !name.empty() && name.size() <= 63 && name[0] != '-' && name[0] != '_' && name[0] != '.' &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
+}
+
+absl::Status CheckJoin(const Setting& setting) {
+  const std::vector<std::string> addresses = absl::StrSplit(setting.value, ',');
+  if (addresses.size() > NodeConfig::kMaxJoin) {
+    return Invalid(absl::StrCat(setting.place, ": ", addresses.size(), " addresses are too many; give at most ",
+                                NodeConfig::kMaxJoin));
+  }
+  for (const std::string& address : addresses) {
+    if (IsHostPort(address, 1)) continue;
+    return Invalid(absl::StrCat(setting.place, ": ", Quoted(address),
+                                " is not HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:7101"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Check(const std::string& name, const Setting& setting) {
@@ -228,9 +277,15 @@ absl::Status Check(const std::string& name, const Setting& setting) {
   if (name == "name" && !IsName(setting.value)) {
     return wrong("is no name: 1 to 63 of a-z 0-9 - _ . with a letter or digit first");
   }
-  if (name == "listen" && !IsHostPort(setting.value)) {
+  const bool left_to_us = setting.value.empty() && (name == "advertise" || name == "join");
+  if (left_to_us) return absl::OkStatus();
+  if ((name == "listen" || name == "advertise") && !IsHostPort(setting.value, 0)) {
     return wrong("is not HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:7101 or [::1]:7101");
   }
+  if (name == "advertise" && IsWildcard(HostOf(setting.value))) {
+    return wrong("is no address that another node could call; name one of this machine's");
+  }
+  if (name == "join") return CheckJoin(setting);
   if (name == "data-dir" && setting.value.empty()) return wrong("is no directory");
   if (name == "log-level" && std::find(kLogLevels.begin(), kLogLevels.end(), setting.value) == kLogLevels.end()) {
     const std::string nearest = Nearest(setting.value, kLogLevels);
@@ -299,7 +354,7 @@ absl::StatusOr<ParsedConfig> ParseNodeConfig(const std::vector<std::string>& arg
 
   parsed.action = flags->action;
   for (const SettingInfo& info : Settings()) {
-    Setting setting{parsed.config.*info.value, "default", info.name};
+    Setting setting{info.Get(parsed.config), "default", info.name};
     if (info.name == "data-dir") setting.value = "./troupe-data/" + parsed.config.name;  // the name is settled above
     if (auto found = file->find(info.name); found != file->end()) {
       if (absl::Status status = Check(info.name, found->second); !status.ok()) return status;
@@ -310,7 +365,7 @@ absl::StatusOr<ParsedConfig> ParseNodeConfig(const std::vector<std::string>& arg
     }
     if (auto found = flags->settings.find(info.name); found != flags->settings.end()) setting = found->second;
     if (absl::Status status = Check(info.name, setting); !status.ok()) return status;
-    parsed.config.*info.value = setting.value;
+    info.Set(parsed.config, setting.value);
     parsed.origins[info.name] = setting.origin;
   }
   return parsed;
@@ -320,7 +375,7 @@ std::string PrintNodeConfig(const ParsedConfig& parsed) {
   std::vector<std::pair<std::string, std::string>> lines;
   size_t width = 0;
   for (const SettingInfo& info : Settings()) {
-    lines.emplace_back(absl::StrCat(info.name, " = ", TomlString(parsed.config.*info.value)),
+    lines.emplace_back(absl::StrCat(info.name, " = ", TomlString(info.Get(parsed.config))),
                        parsed.origins.at(info.name));
     width = std::max(width, lines.back().first.size());
   }
@@ -331,6 +386,13 @@ std::string PrintNodeConfig(const ParsedConfig& parsed) {
     absl::StrAppend(&text, line, "   # ", absl::Utf8SafeCEscape(origin), "\n");
   }
   return text;
+}
+
+std::string AdvertisedAddress(const NodeConfig& config, const std::string& listening, const std::string& machine_name) {
+  const std::string port = PortOf(config.advertise);
+  const std::string host = HostOf(config.advertise.empty() ? listening : config.advertise);
+  return absl::StrCat(IsWildcard(host) ? machine_name : host, ":",
+                      port.empty() || std::stoi(port) == 0 ? PortOf(listening) : port);
 }
 
 std::string_view NodeHelp() { return kHelp; }

@@ -1,6 +1,7 @@
 #ifndef TROUPE_APPS_NODE_NODE_CONFIG_H_
 #define TROUPE_APPS_NODE_NODE_CONFIG_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
@@ -16,10 +17,19 @@ namespace troupe {
 // in the environment, `data-dir` in the TOML file. A flag outranks the environment, that the file, that the default;
 // they are always merged.
 struct NodeConfig {
+  // The most addresses in `join`.
+  static constexpr size_t kMaxJoin = 16;
+
   // 1 to 63 of a-z 0-9 - _ . and begins with a letter or a digit, because it is a part of paths and actor addresses.
   std::string name = "n1";
   // HOST:PORT or [IPv6]:PORT. Loopback until told otherwise: there is no authentication yet. Port 0: any free one.
   std::string listen = "127.0.0.1:7101";
+  // HOST:PORT at which the others call this node, in which port 0 stands for the one that was taken. Empty:
+  // AdvertisedAddress makes one of `listen`.
+  std::string advertise;
+  // Each HOST:PORT, of nodes whose cluster this one joins; its own may be among them. Empty: it founds a cluster when
+  // its directory is empty. As a flag --join may be repeated, and everywhere commas stand between several.
+  std::vector<std::string> join;
   // By default ./troupe-data/NAME, so that nodes started side by side do not meet in one directory.
   std::string data_dir;
   std::string log_level = "info";  // debug, info, warning or error
@@ -48,6 +58,10 @@ absl::StatusOr<ParsedConfig> ParseNodeConfig(const std::vector<std::string>& arg
 
 // Every setting with its origin behind it, as a TOML file that gives the same settings again.
 std::string PrintNodeConfig(const ParsedConfig& parsed);
+
+// Where other nodes call this one that listens at `listening`, the HOST:PORT that was taken. A host that means every
+// address of the machine, such as 0.0.0.0, is nothing that they could call: `machine_name` takes its place.
+std::string AdvertisedAddress(const NodeConfig& config, const std::string& listening, const std::string& machine_name);
 
 // What --help prints.
 std::string_view NodeHelp();

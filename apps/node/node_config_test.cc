@@ -72,7 +72,8 @@ TEST(NodeConfigTest, AFlagOutranksTheEnvironmentAndThatTheFile) {
   EXPECT_EQ(parsed->config.name, "f");
   EXPECT_EQ(parsed->config.listen, "e:1");
   EXPECT_EQ(parsed->config.data_dir, "flag");
-  EXPECT_THAT(parsed->origins, ElementsAre(Pair("data-dir", "flag --data-dir"), Pair("listen", "env TROUPE_LISTEN"),
+  EXPECT_THAT(parsed->origins, ElementsAre(Pair("advertise", "default"), Pair("data-dir", "flag --data-dir"),
+                                           Pair("join", "default"), Pair("listen", "env TROUPE_LISTEN"),
                                            Pair("log-level", "default"), Pair("name", "file a.toml:1")));
 }
 
@@ -95,7 +96,8 @@ TEST(NodeConfigTest, TheDefaultDirectoryBearsTheName) {
 TEST(NodeConfigTest, PrintedSettingsAreAFileThatGivesThemAgain) {
   Machine machine{{{"TROUPE_DATA_DIR", "/srv/\"a\"\\\t\xc3\xa4"}, {"TROUPE_CONFIG", "a\n.toml"}},
                   {{"a\n.toml", "log-level = \"error\"\n"}}};
-  absl::StatusOr<ParsedConfig> first = machine.Parse({"--name=n2", "--print-config"});
+  absl::StatusOr<ParsedConfig> first =
+      machine.Parse({"--name=n2", "--join=a:1,b:2", "--advertise=n2:0", "--print-config"});
   ASSERT_TRUE(first.ok()) << first.status();
   EXPECT_EQ(first->action, ParsedConfig::Action::kPrintConfig);
   const std::string printed = PrintNodeConfig(*first);
@@ -107,10 +109,14 @@ TEST(NodeConfigTest, PrintedSettingsAreAFileThatGivesThemAgain) {
   EXPECT_EQ(second->config.name, first->config.name);
   EXPECT_EQ(second->config.listen, first->config.listen);
   EXPECT_EQ(second->config.data_dir, first->config.data_dir);
+  EXPECT_EQ(second->config.advertise, "n2:0");
+  EXPECT_THAT(second->config.join, ElementsAre("a:1", "b:2"));
   EXPECT_EQ(second->config.log_level, "error");
   EXPECT_EQ(PrintNodeConfig(*Machine{{{"TROUPE_DATA_DIR", "/srv/a"}}, {}}.Parse({"--name=n1"})),
             "name = \"n1\"                 # flag --name\n"
             "listen = \"127.0.0.1:7101\"   # default\n"
+            "advertise = \"\"              # default\n"
+            "join = \"\"                   # default\n"
             "data-dir = \"/srv/a\"         # env TROUPE_DATA_DIR\n"
             "log-level = \"info\"          # default\n");
 }
@@ -124,8 +130,9 @@ TEST(NodeConfigTest, HelpAndVersionAreGivenWhateverElseIsWrong) {
 TEST(NodeConfigTest, HelpFitsAScreenAndKnowsEveryFlag) {
   const std::string help(NodeHelp());
   EXPECT_LE(std::count(help.begin(), help.end(), '\n'), 24);
-  for (const char* word : {"--name=", "--listen=", "--data-dir=", "--log-level=", "--config=", "--print-config",
-                           "--version", "--help", "TROUPE_LOG_LEVEL", "TROUPE_CONFIG"}) {
+  for (const char* word : {"--name=", "--listen=", "--advertise=", "--join=", "TROUPE_JOIN",
+                           "--data-dir=", "--log-level=", "--config=", "--print-config", "--version", "--help",
+                           "TROUPE_LOG_LEVEL", "TROUPE_CONFIG"}) {
     EXPECT_THAT(help, HasSubstr(word));
   }
 }
@@ -149,7 +156,7 @@ TEST(NodeConfigTest, AWrongKeyInTheFileIsNamedWithItsPlace) {
   Machine machine;
   EXPECT_EQ(machine.FileError("\n  data_dri = \"x\"\n"), "a.toml:2:3: unknown key \"data_dri\"; nearest: \"data-dir\"");
   EXPECT_EQ(machine.FileError("name = \"n1\"\n[listen_on]\nport = 1\n"),
-            "a.toml:2:2: unknown key \"listen_on\"; there are: name, listen, data-dir, log-level");
+            "a.toml:2:2: unknown key \"listen_on\"; there are: name, listen, advertise, join, data-dir, log-level");
   EXPECT_THAT(machine.FileError("zz = 1\nname = 7\n"), StartsWith("a.toml:1:1: unknown key \"zz\""));
 }
 
@@ -184,6 +191,57 @@ TEST(NodeConfigTest, AListenAddressIsAHostAndAPort) {
     EXPECT_THAT(Machine().Error({std::string("--listen=") + bad}), HasSubstr("is not HOST:PORT")) << bad;
   }
   EXPECT_THAT(Machine().Error({"--listen=7101"}), StartsWith("--listen: \"7101\" is not HOST:PORT with a port from"));
+}
+
+TEST(NodeConfigTest, NodesToJoinComeAsAListOrByOne) {
+  EXPECT_THAT(Machine().Parse({})->config.join, ElementsAre());
+  EXPECT_THAT(Machine().Parse({"--join=a:1,[::1]:2", "--join", "node-3.example:3"})->config.join,
+              ElementsAre("a:1", "[::1]:2", "node-3.example:3"));
+  Machine machine{{{"TROUPE_JOIN", "e:1,e:2"}}, {{"a.toml", "join = \"f:1\"\n"}, {"b.toml", "join = \"\"\n"}}};
+  EXPECT_THAT(machine.Parse({"--config=a.toml"})->config.join, ElementsAre("e:1", "e:2"));
+  EXPECT_THAT(machine.Parse({"--join=a:1"})->config.join, ElementsAre("a:1"));
+  machine.variables.clear();
+  EXPECT_THAT(machine.Parse({"--config=a.toml"})->config.join, ElementsAre("f:1"));
+  EXPECT_THAT(machine.Parse({"--config=b.toml"})->config.join, ElementsAre());
+}
+
+TEST(NodeConfigTest, ANodeToJoinThatIsNoneIsNamedAlone) {
+  const std::string wrong = " is not HOST:PORT with a port from 1 to 65535, such as 127.0.0.1:7101";
+  EXPECT_EQ(Machine().Error({"--join=a:1,b"}), "--join: \"b\"" + wrong);
+  EXPECT_EQ(Machine().Error({"--join=a:1", "--join=b:0"}), "--join: \"b:0\"" + wrong);
+  EXPECT_EQ(Machine().Error({"--join=a:1,"}), "--join: \"\"" + wrong);
+  EXPECT_EQ(Machine().Error({"--join="}), "--join: needs a value: --join=HOST:PORT,...");
+  std::string many = "a:1";
+  for (int i = 0; i < 15; ++i) many += ",a:1";
+  EXPECT_EQ(Machine().Parse({"--join=" + many})->config.join.size(), 16);
+  EXPECT_EQ(Machine().Error({"--join=" + many + ",a:1"}), "--join: 17 addresses are too many; give at most 16");
+}
+
+TEST(NodeConfigTest, AnAdvertisedAddressIsOneThatCanBeCalled) {
+  EXPECT_EQ(Machine().Parse({"--advertise=n1.example:0"})->config.advertise, "n1.example:0");
+  EXPECT_THAT(Machine().Error({"--advertise=n1.example"}), StartsWith("--advertise: \"n1.example\" is not HOST:PORT"));
+  for (const char* wildcard : {"0.0.0.0:7101", "[::]:7101", "[0:0::0]:0"}) {
+    EXPECT_EQ(Machine().Error({std::string("--advertise=") + wildcard}),
+              std::string("--advertise: \"") + wildcard +
+                  "\" is no address that another node could call; name one of this machine's");
+  }
+}
+
+TEST(NodeConfigTest, OthersCallWhatIsAdvertisedOrElseWhereItListens) {
+  struct Row {
+    const char *advertise, *listening, *address;
+  };
+  const Row rows[] = {
+      {"", "127.0.0.1:7101", "127.0.0.1:7101"}, {"", "[::1]:7101", "[::1]:7101"},
+      {"", "0.0.0.0:7101", "host-a:7101"},      {"", "[::]:7101", "host-a:7101"},
+      {"n1:80", "0.0.0.0:7101", "n1:80"},       {"n1:0", "0.0.0.0:7101", "n1:7101"},
+      {"[::1]:00", "[::]:7101", "[::1]:7101"},  {"10.0.0.1:80", "127.0.0.1:7101", "10.0.0.1:80"},
+  };
+  for (const Row& row : rows) {
+    NodeConfig config;
+    config.advertise = row.advertise;
+    EXPECT_EQ(AdvertisedAddress(config, row.listening, "host-a"), row.address) << row.advertise << row.listening;
+  }
 }
 
 TEST(NodeConfigTest, ANameKeepsItsRule) {

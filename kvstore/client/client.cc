@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "kvstore/client/wire.h"
 #include "troupe/actor/v1/actor.grpc.pb.h"
 #include "troupe/cluster/v1/cluster.grpc.pb.h"
 #include "troupe/internal/v1/peer.pb.h"
@@ -209,73 +210,9 @@ class Client::Connections {
 
 namespace {
 
-void Fill(const KvApi::Condition& condition, kv::v1::Condition* wire) {
-  using Kind = KvApi::Condition::Kind;
-  switch (condition.kind) {
-    case Kind::kNone:
-      break;
-    case Kind::kAbsent:
-      wire->set_exists(false);
-      break;
-    case Kind::kPresent:
-      wire->set_exists(true);
-      break;
-    case Kind::kVersion:
-      wire->set_version(condition.version);
-      break;
-    case Kind::kValue:
-      wire->set_value(condition.value);
-      break;
-  }
-}
-
 template <typename Request>
 void FillCondition(const KvApi::Condition& condition, Request& request) {
   if (condition.kind != KvApi::Condition::Kind::kNone) Fill(condition, request.mutable_condition());
-}
-
-KvApi::Node FromWire(const cluster::v1::NodeInfo& wire) {
-  KvApi::Node node;
-  node.name = wire.name();
-  node.node_id = wire.node_id();
-  node.generation = wire.generation();
-  node.address = wire.address();
-  node.version = wire.version();
-  node.uptime = absl::Seconds(wire.uptime().seconds()) + absl::Nanoseconds(wire.uptime().nanos());
-  node.data_dir = wire.data_dir();
-  node.format = wire.format();
-  return node;
-}
-
-std::string StateName(actor::v1::ActorState state) {
-  switch (state) {
-    case actor::v1::ACTOR_STATE_STARTING:
-      return "starting";
-    case actor::v1::ACTOR_STATE_RUNNING:
-      return "running";
-    case actor::v1::ACTOR_STATE_RESTARTING:
-      return "restarting";
-    case actor::v1::ACTOR_STATE_STOPPING:
-      return "stopping";
-    default:
-      return "unknown";
-  }
-}
-
-KvApi::ActorInfo FromWire(const actor::v1::ActorInfo& wire) {
-  KvApi::ActorInfo info;
-  info.id = wire.id();
-  info.name = wire.name();
-  info.type = wire.type();
-  info.node = wire.node();
-  info.state = StateName(wire.state());
-  info.parent_id = wire.parent_id();
-  info.mailbox_depth = wire.mailbox_depth();
-  info.mailbox_capacity = wire.mailbox_capacity();
-  info.handled = wire.handled();
-  info.restarts = wire.restarts();
-  info.last_failure = wire.last_failure();
-  return info;
 }
 
 }  // namespace
@@ -353,24 +290,20 @@ absl::StatusOr<KvApi::ClusterStatus> Client::GetStatus(absl::Duration timeout) {
         return connection.cluster.GetStatus(context, {}, &response);
       });
   if (!status.ok()) return status;
-  ClusterStatus result;
-  result.cluster_id = response.cluster_id();
-  result.healthy = response.health() == cluster::v1::HEALTH_OK;
-  for (const cluster::v1::Problem& problem : response.problems()) {
-    result.problems.push_back({problem.summary(), problem.remedy()});
-  }
-  result.node = FromWire(response.node());
-  result.nodes = response.nodes();
-  result.nodes_may_fail = response.nodes_may_fail();
-  result.shards = response.shards();
-  result.shards_serving = response.shards_serving();
-  result.copies_per_shard = response.copies_per_shard();
-  result.approximate_keys = response.approximate_keys();
-  result.approximate_bytes = response.approximate_bytes();
-  result.actors = response.actors();
-  result.actor_restarts = response.actor_restarts();
-  result.dead_letters = response.dead_letters();
-  return result;
+  return FromWire(response);
+}
+
+absl::StatusOr<KvApi::MemberList> Client::ListMembers(absl::Duration timeout) {
+  cluster::v1::ListMembersResponse response;
+  const absl::Status status =
+      connections_->CallTwice(timeout, [&](Connection& connection, grpc::ClientContext* context) {
+        return connection.cluster.ListMembers(context, {}, &response);
+      });
+  if (!status.ok()) return status;
+  MemberList list;
+  list.asked = response.asked();
+  for (const cluster::v1::MemberInfo& wire : response.members()) list.members.push_back(FromWire(wire));
+  return list;
 }
 
 absl::StatusOr<KvApi::ShardMap> Client::GetShardMap(absl::Duration timeout) {
@@ -382,23 +315,15 @@ absl::StatusOr<KvApi::ShardMap> Client::GetShardMap(absl::Duration timeout) {
   if (!status.ok()) return status;
   ShardMap map;
   map.epoch = response.epoch();
-  for (const cluster::v1::Shard& wire : response.shards()) {
-    map.shards.push_back({wire.id(),
-                          wire.first_slot(),
-                          wire.last_slot(),
-                          wire.leader(),
-                          {wire.copies().begin(), wire.copies().end()},
-                          wire.revision(),
-                          wire.serving()});
-  }
+  for (const cluster::v1::Shard& wire : response.shards()) map.shards.push_back(FromWire(wire));
   return map;
 }
 
-absl::StatusOr<KvApi::ActorPage> Client::ListActors(std::string_view name_prefix, std::string_view page_token,
-                                                    absl::Duration timeout) {
+absl::StatusOr<KvApi::ActorPage> Client::ListActors(const ActorQuery& query, absl::Duration timeout) {
   actor::v1::ListActorsRequest request;
-  request.set_name_prefix(name_prefix.data(), name_prefix.size());
-  request.set_page_token(page_token.data(), page_token.size());
+  request.set_name_prefix(query.name_prefix);
+  request.set_node(query.node);
+  request.set_page_token(query.page_token);
   // The most a page may have: a listing is always read to its end.
   request.set_page_size(1000);
   actor::v1::ListActorsResponse response;
@@ -410,6 +335,7 @@ absl::StatusOr<KvApi::ActorPage> Client::ListActors(std::string_view name_prefix
   ActorPage page;
   for (const actor::v1::ActorInfo& wire : response.actors()) page.actors.push_back(FromWire(wire));
   page.next_page_token = response.next_page_token();
+  page.unreachable_nodes.assign(response.unreachable_nodes().begin(), response.unreachable_nodes().end());
   return page;
 }
 

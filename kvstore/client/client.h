@@ -1,8 +1,9 @@
 // A cluster over the network.
 //
 //   Threads:   any; calls of different threads run side by side.
-//   Endpoints: a call goes to the node that answered last, at first to the first of the list. When no connection can
-//              be made, and only then, it goes to the next, because then nothing was sent. Nothing is ever sent twice.
+//   Endpoints: a call goes to the node that was reached last, at first to the first of the list. When no connection can
+//              be made, and only then, it goes to the next, because then nothing was sent. No write is ever sent twice;
+//              a read whose connection breaks is asked once more, of the next node when its own is gone.
 //   Limits:    each endpoint may use an equal share of the time that is left to connect. Answers of up to 8 MiB.
 #ifndef TROUPE_KVSTORE_CLIENT_CLIENT_H_
 #define TROUPE_KVSTORE_CLIENT_CLIENT_H_
@@ -33,9 +34,9 @@ class Client final : public KvApi {
   absl::StatusOr<ListPage> List(const ListQuery& query, absl::Duration timeout) override;
 
   absl::StatusOr<ClusterStatus> GetStatus(absl::Duration timeout) override;
+  absl::StatusOr<MemberList> ListMembers(absl::Duration timeout) override;
   absl::StatusOr<ShardMap> GetShardMap(absl::Duration timeout) override;
-  absl::StatusOr<ActorPage> ListActors(std::string_view name_prefix, std::string_view page_token,
-                                       absl::Duration timeout) override;
+  absl::StatusOr<ActorPage> ListActors(const ActorQuery& query, absl::Duration timeout) override;
 
   // Ends the calls under way with CANCELLED. Calls that begin later are not touched.
   void CancelCalls();

@@ -14,6 +14,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "troupe/actor/v1/actor.grpc.pb.h"
+#include "troupe/cluster/v1/cluster.grpc.pb.h"
 #include "troupe/internal/v1/peer.pb.h"
 #include "troupe/kv/v1/kv.grpc.pb.h"
 
@@ -34,7 +36,10 @@ class FakeNode final : public kv::v1::KvService::Service {
     server_ = builder.BuildAndStart();
   }
 
-  ~FakeNode() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~FakeNode() override { Die(); }
+
+  // Its connections break, and its port is closed.
+  void Die() { server_->Shutdown(std::chrono::system_clock::now()); }
 
   std::string endpoint() const { return absl::StrCat("127.0.0.1:", port_); }
   const kv::v1::SetRequest& last_set() const { return last_set_; }
@@ -179,6 +184,19 @@ TEST(ClientTest, GoesToTheNextEndpointWhenOneCannotBeReached) {
   EXPECT_LT(absl::Now() - begin, absl::Seconds(3));
 }
 
+TEST(ClientTest, WhenItsNodeDiesReadsAndWritesGoOnAtTheNext) {
+  FakeNode first(Answers("of the first")), second(Answers("of the second"));
+  Client client({first.endpoint(), second.endpoint()});
+  ASSERT_EQ(client.Get("k", kTimeout)->value, "of the first");
+
+  first.Die();
+
+  // Whether or not the client has noticed: a read may be asked twice.
+  EXPECT_EQ(client.Get("k", kTimeout)->value, "of the second");
+  EXPECT_TRUE(client.Set("k", "v", {}, kTimeout).ok());
+  EXPECT_EQ(second.last_set().value(), "v");
+}
+
 TEST(ClientTest, AnAnswerOfUnavailableIsNotAskedOfAnotherNode) {
   FakeNode refuses(Fails({grpc::StatusCode::UNAVAILABLE, "shard 11 has no leader"}));
   FakeNode other(Answers("v"));
@@ -189,6 +207,89 @@ TEST(ClientTest, AnAnswerOfUnavailableIsNotAskedOfAnotherNode) {
   EXPECT_EQ(status, absl::UnavailableError("shard 11 has no leader"));
   EXPECT_FALSE(NoNodeAnswered(status));
   EXPECT_FALSE(OutcomeUnknown(status));
+}
+
+// What a node knows of the others.
+class FakeClusterNode final : public cluster::v1::ClusterService::Service, public actor::v1::ActorService::Service {
+ public:
+  FakeClusterNode() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(static_cast<cluster::v1::ClusterService::Service*>(this));
+    builder.RegisterService(static_cast<actor::v1::ActorService::Service*>(this));
+    server_ = builder.BuildAndStart();
+  }
+
+  std::string endpoint() const { return absl::StrCat("127.0.0.1:", port_); }
+
+  grpc::Status ListMembers(grpc::ServerContext*, const cluster::v1::ListMembersRequest*,
+                           cluster::v1::ListMembersResponse* response) override {
+    *response = members;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListActors(grpc::ServerContext*, const actor::v1::ListActorsRequest* request,
+                          actor::v1::ListActorsResponse* response) override {
+    asked = *request;
+    *response = actors;
+    return grpc::Status::OK;
+  }
+
+  cluster::v1::ListMembersResponse members;
+  actor::v1::ListActorsRequest asked;
+  actor::v1::ListActorsResponse actors;
+
+ private:
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST(ClientTest, MembersComeWithTheirStatesAndWhoseViewItIs) {
+  FakeClusterNode node;
+  node.members.set_asked("n2");
+  for (int state : {1, 2, 3, 4, 9}) {
+    node.members.add_members()->set_state(static_cast<cluster::v1::MemberState>(state));
+  }
+  cluster::v1::MemberInfo& first = *node.members.mutable_members(0);
+  first.set_name("n1");
+  first.set_address("h:1");
+  first.set_node_id("id");
+  first.set_generation(7);
+  first.set_incarnation(3);
+  first.mutable_since()->set_seconds(2);
+  first.mutable_since()->set_nanos(500'000'000);
+  Client client({node.endpoint()});
+
+  const absl::StatusOr<KvApi::MemberList> list = client.ListMembers(kTimeout);
+
+  ASSERT_TRUE(list.ok()) << list.status();
+  EXPECT_EQ(list->asked, "n2");
+  std::string states;
+  for (const KvApi::Member& member : list->members) absl::StrAppend(&states, member.state, " ");
+  EXPECT_EQ(states, "alive suspect dead left unknown ");
+  const KvApi::Member& member = list->members[0];
+  EXPECT_EQ(absl::StrCat(member.name, " ", member.address, " ", member.node_id), "n1 h:1 id");
+  EXPECT_EQ(member.generation, 7);
+  EXPECT_EQ(member.incarnation, 3);
+  EXPECT_EQ(member.since, absl::Milliseconds(2500));
+}
+
+TEST(ClientTest, ActorsAreAskedForByNodeAndMissingOnesAreTold) {
+  FakeClusterNode node;
+  node.actors.add_actors()->set_node("n2");
+  node.actors.add_unreachable_nodes("n3");
+  node.actors.set_next_page_token("next");
+  Client client({node.endpoint()});
+
+  const absl::StatusOr<KvApi::ActorPage> page = client.ListActors({"shard/", "n2", "token"}, kTimeout);
+
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(node.asked.name_prefix(), "shard/");
+  EXPECT_EQ(node.asked.node(), "n2");
+  EXPECT_EQ(node.asked.page_token(), "token");
+  EXPECT_EQ(page->actors[0].node, "n2");
+  EXPECT_EQ(page->unreachable_nodes, std::vector<std::string>{"n3"});
+  EXPECT_EQ(page->next_page_token, "next");
 }
 
 // A node whose Get waits until the test lets it go.

@@ -105,7 +105,9 @@ class KvApi {
     std::vector<Problem> problems;
     // The one that answered.
     Node node;
+    // Those that have not left, and those of them that are alive.
     uint32_t nodes = 0;
+    uint32_t nodes_alive = 0;
     uint32_t nodes_may_fail = 0;
     uint32_t shards = 0;
     uint32_t shards_serving = 0;
@@ -115,6 +117,24 @@ class KvApi {
     uint64_t actors = 0;
     uint64_t actor_restarts = 0;
     uint64_t dead_letters = 0;
+  };
+
+  struct Member {
+    std::string name;
+    // "alive", "suspect", "dead", "left"; "unknown" when the server is newer than this library.
+    std::string state;
+    std::string address;
+    std::string node_id;
+    uint64_t generation = 0;
+    uint64_t incarnation = 0;
+    // How long it has been in this state, as the node that answered saw it.
+    absl::Duration since;
+  };
+
+  struct MemberList {
+    std::vector<Member> members;
+    // The name of the node that answered, and whose view this is.
+    std::string asked;
   };
 
   struct Shard {
@@ -148,9 +168,20 @@ class KvApi {
     std::string last_failure;
   };
 
+  struct ActorQuery {
+    // Empty: all, also those without a name.
+    std::string name_prefix;
+    // The name of the node whose actors are wanted; empty: of all.
+    std::string node;
+    // From a page of the same query; empty: the first.
+    std::string page_token;
+  };
+
   struct ActorPage {
     std::vector<ActorInfo> actors;
     std::string next_page_token;
+    // Nodes whose actors are missing, because they could not be asked.
+    std::vector<std::string> unreachable_nodes;
   };
 
   virtual ~KvApi() = default;
@@ -162,10 +193,9 @@ class KvApi {
   virtual absl::StatusOr<ListPage> List(const ListQuery& query, absl::Duration timeout) = 0;
 
   virtual absl::StatusOr<ClusterStatus> GetStatus(absl::Duration timeout) = 0;
+  virtual absl::StatusOr<MemberList> ListMembers(absl::Duration timeout) = 0;
   virtual absl::StatusOr<ShardMap> GetShardMap(absl::Duration timeout) = 0;
-  // The actors of the node that answers, whose names begin with `name_prefix`.
-  virtual absl::StatusOr<ActorPage> ListActors(std::string_view name_prefix, std::string_view page_token,
-                                               absl::Duration timeout) = 0;
+  virtual absl::StatusOr<ActorPage> ListActors(const ActorQuery& query, absl::Duration timeout) = 0;
 };
 
 // The state of the key that a NOT_FOUND or FAILED_PRECONDITION is about; none when the status carries none.

@@ -41,7 +41,7 @@ void Raft::StartVote(bool transfer) {
   vote_ = options_.id;
   AskForVotes(MessageKind::kVote, term_, transfer);
   // The own vote counts once it is on disk: Persisted does that. A new term is always written.
-  if (keep && durable_term_ == term_) CountVote(options_.id, true);
+  if (keep) CountVote(options_.id, true);
 }
 
 // A candidate's request is a promise too, that it votes for itself in this term, so it waits for the disk.

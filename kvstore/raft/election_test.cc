@@ -135,6 +135,44 @@ TEST(StickinessTest, AReplicaOfAHigherTermIsNotLeftOut) {
   EXPECT_GT(c.term("cid"), 5);
 }
 
+// Waiting. A candidate whose log is too old must not keep one that could win from trying.
+
+// Nobody's own contact with a leader matters to a vote that a leader asked for.
+TEST(WaitTest, ACandidateThatGetsNoVotePutsNothingOff) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    TestCluster c({.options = {.seed = seed}});
+    c.Begin("bob", {.term = 1, .log = {1, 1}});
+    int ticks = 0;
+    while (c.role("bob") == Role::kFollower && ticks < 50) {
+      if (ticks % 6 == 5) c.Step(Vote("cid", "bob", 1 + ticks, {1, 1}, /*transfer=*/true));
+      c.Tick("bob");
+      ++ticks;
+    }
+    EXPECT_LT(ticks, 20);
+  }
+}
+
+TEST(WaitTest, AGrantedVoteBeginsANewWait) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    TestCluster c({.options = {.seed = seed}});
+    c.Tick("bob", 9);
+    c.Step(Vote("cid", "bob", 1, {1, 1}, /*transfer=*/true));
+    EXPECT_EQ(c.vote("bob"), "cid");
+    c.Tick("bob", 9);
+    EXPECT_EQ(c.role("bob"), Role::kFollower);
+  }
+}
+
+TEST(WaitTest, ADeposedLeaderWaitsAnElectionTimeout) {
+  TestCluster c;
+  c.Elect("ann");
+  c.Tick("ann", 9);
+  c.Step(Answer(MessageKind::kAppendReply, "cid", "ann", 7, false));
+  ASSERT_EQ(c.role("ann"), Role::kFollower);
+  c.Tick("ann", 9);
+  EXPECT_EQ(c.role("ann"), Role::kFollower);
+}
+
 // Check-quorum (thesis 6.2).
 
 TEST(CheckQuorumTest, ALeaderThatNoMajorityAnswersStepsDown) {

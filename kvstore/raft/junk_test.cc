@@ -1,9 +1,12 @@
 // What arrives late, twice, out of order, at the wrong door or from nobody that is known must change nothing and crash
 // nothing.
+#include <set>
 #include <sstream>
+#include <string>
 
 #include "actor/random.h"
 #include "gtest/gtest.h"
+#include "kvstore/raft/broken.h"
 #include "kvstore/raft/test_describe.h"
 #include "kvstore/raft/test_messages.h"
 
@@ -159,6 +162,133 @@ TEST(JunkTest, RefusalsOfAnythingOnlyMoveWhereTheLeaderTries) {
     ASSERT_LE(bob.next, LogIndex(c.last("ann") + 1));
     ASSERT_EQ(c.commit("ann"), commit);
   }
+}
+
+// What no replica that keeps to the protocol sends.
+
+Message With(Message m, const std::vector<EntryPtr>& entries) {
+  m.entries = entries;
+  return m;
+}
+
+EntryPtr Membership(uint64_t index, uint64_t term, std::vector<ReplicaId> voters,
+                    std::vector<ReplicaId> learners = {}) {
+  return std::make_shared<Entry>(Entry{.index = LogIndex(index),
+                                       .term = Term(term),
+                                       .kind = EntryKind::kConfiguration,
+                                       .configuration = {std::move(voters), std::move(learners)}});
+}
+
+TEST(JunkTest, WhatIsMalformedIsDroppedAndCounted) {
+  constexpr uint64_t kNow = kTerm + 1;
+  const ReplicaId ann = Id("ann"), bob = Id("bob");
+  const Message append = Append("bob", "ann", kNow, {3, 3}, {});
+  const Configuration both{.voters = {ann, bob}};
+  const std::pair<const char*, Message> rows[] = {
+      {"a gap", With(append, {Command(5, kNow)})},
+      {"a gap further on", With(append, {Command(4, kNow), Command(6, kNow)})},
+      {"out of order", With(append, {Command(5, kNow), Command(4, kNow)})},
+      {"no entry", With(append, {nullptr})},
+      {"a term that falls", With(append, {Command(4, 4), Command(5, 3)})},
+      {"a term below that of the entry before", With(append, {Command(4, 2)})},
+      {"an entry of a later term", With(append, {Command(4, kNow + 1)})},
+      {"after an entry of a later term", Append("bob", "ann", kNow, {3, kNow + 1}, {})},
+      {"nobody votes", With(append, {Membership(4, kNow, {})})},
+      {"voters out of order", With(append, {Membership(4, kNow, {bob, ann})})},
+      {"a voter twice", With(append, {Membership(4, kNow, {ann, ann})})},
+      {"nobody is a voter", With(append, {Membership(4, kNow, {kNobody, ann})})},
+      {"a voter who learns", With(append, {Membership(4, kNow, {ann, bob}, {bob})})},
+      {"past all counting", Append("bob", "ann", kNow, {UINT64_MAX, kNow}, {})},
+      {"a term past all counting", Heartbeat("bob", "ann", UINT64_MAX)},
+      {"a snapshot nobody votes in", Snapshot("bob", "ann", kNow, {LogIndex(9), Term(kNow), {}, "bob@9"})},
+      {"a snapshot of a later term", Snapshot("bob", "ann", kNow, {LogIndex(9), Term(kNow + 1), both, "bob@9"})},
+      {"a snapshot past all counting", Snapshot("bob", "ann", kNow, {LogIndex(UINT64_MAX), Term(kNow), both, ""})},
+  };
+  for (Role role : kRoles) {
+    for (const auto& [what, message] : rows) {
+      TestCluster c = AnnAs(role);
+      const std::string before = StateOf(c);
+      c.at("ann").Step(message);
+      EXPECT_EQ(StateOf(c), before) << what;
+      EXPECT_EQ(c.at("ann").junk(), 1u) << what;
+    }
+    TestCluster c = AnnAs(role);
+    c.Step(With(Append("bob", "ann", kNow, {4, kTerm}, {}), {Command(5, kTerm), Membership(6, kNow, {ann, bob})}));
+    EXPECT_EQ(c.at("ann").junk(), 0u) << "or nothing was tested";
+    EXPECT_EQ(c.term("ann"), kNow);
+  }
+}
+
+TEST(JunkTest, AnswersToWhatWasNeverSentCountForNothing) {
+  TestCluster c = AnnAs(Role::kLeader);
+  const std::string before = StateOf(c);
+  c.Step(Ack("bob", "ann", kTerm, c.last("ann") + 1));
+  Message reply = Make(MessageKind::kHeartbeatReply, "bob", "ann", kTerm);
+  reply.round = UINT64_MAX;
+  c.Step(reply);
+  EXPECT_EQ(StateOf(c), before);
+  EXPECT_EQ(c.at("ann").junk(), 2u);
+  // A read that comes later is not confirmed by it.
+  c.ReadIndex("ann", 2);
+  EXPECT_EQ(c.reads("ann").count(2), 0u);
+}
+
+// A core without a cluster around it, which would fail the test for what lies do to its checks.
+Raft AnnAlone(Role role, uint64_t seed) {
+  Restored restored;
+  restored.hard_state = {Term(4), kNobody, LogIndex(1)};
+  restored.snapshot.configuration.voters = {Id("ann"), Id("bob"), Id("cid")};
+  restored.entries = {Command(1, 1), Command(2, 1), Command(3, 3)};
+  Raft ann({.id = Id("ann"), .seed = seed}, restored);
+  const auto settle = [&ann] {
+    while (ann.HasReady()) ann.Persisted(ann.TakeReady().ack);
+  };
+  if (role != Role::kFollower) ann.Campaign();
+  if (role == Role::kCandidate || role == Role::kLeader) {
+    ann.Step(Answer(MessageKind::kPreVoteReply, "bob", "ann", kTerm, true));
+    settle();
+  }
+  if (role == Role::kLeader) ann.Step(Answer(MessageKind::kVoteReply, "bob", "ann", kTerm, true));
+  settle();
+  EXPECT_EQ(ann.role(), role);
+  return ann;
+}
+
+// Well-formed or not, from a voter or a stranger: what is said can be a lie, but it ends the process only where it
+// contradicts an election or a commit that ann knows of herself.
+TEST(JunkTest, NothingThatIsSaidEndsTheProcessButAContradiction) {
+  const BrokenHandler before = SetBrokenHandler([](const char* reason) { throw std::string(reason); });
+  std::set<std::string> reasons;
+  uint64_t junk = 0;
+  for (uint64_t seed = 1; seed <= 20'000; ++seed) {
+    Random random(seed);
+    Raft ann = AnnAlone(kRoles[seed % 4], seed);
+    try {
+      for (int i = 0; i < 20; ++i) {
+        const uint64_t term = random.Below(4) == 0 ? Number(random) : ann.term().value() + random.Below(2);
+        Message m = AnyMessage(random, ReplicaId(2 + random.Below(4)), Id("ann"), term);
+        // Some that could be.
+        if (random.Below(2) == 0) {
+          m.log_term = Term(random.Below(4));
+          for (size_t k = 0; k < m.entries.size(); ++k) m.entries[k] = Command(m.index.value() + 1 + k, term);
+          if (random.Below(2) == 0) m.snapshot.configuration.voters = {Id("ann"), Id("bob"), Id("cid")};
+        }
+        ann.Step(m);
+        if (random.Below(4) == 0) ann.Tick();
+        while (ann.HasReady()) {
+          const Ready ready = ann.TakeReady();
+          ann.Persisted(ready.ack);
+          if (!ready.apply.empty()) ann.Applied(ready.apply.back()->index);
+        }
+      }
+    } catch (const std::string& reason) {
+      reasons.insert(reason);
+    }
+    junk += ann.junk();
+  }
+  SetBrokenHandler(before);
+  EXPECT_EQ(reasons, (std::set<std::string>{"a leader that lacks a committed entry", "two leaders in one term"}));
+  EXPECT_GT(junk, 10'000u) << "or nothing was tested";
 }
 
 // Everything that anybody ever said may come again, at any time, in any order, after any crash. The cluster's own

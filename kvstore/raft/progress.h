@@ -25,8 +25,7 @@ struct Progress {
   LogIndex next;
   // kProbe: an append is on its way.
   bool probe_sent = false;
-  // kSnapshot: its index, and ticks since it was sent.
-  LogIndex pending_snapshot;
+  // kSnapshot: ticks since it was sent.
   int snapshot_ticks = 0;
   // Heard from since the last check of the quorum.
   bool active = false;
@@ -45,10 +44,7 @@ struct Progress {
     next = match + 1;
     Reset(State::kReplicate);
   }
-  void BecomeSnapshot(LogIndex index) {
-    Reset(State::kSnapshot);
-    pending_snapshot = index;
-  }
+  void BecomeSnapshot() { Reset(State::kSnapshot); }
 
   void Sent(LogIndex last, size_t bytes) {
     window.emplace_back(last, bytes);
@@ -66,7 +62,6 @@ struct Progress {
   void Reset(State new_state) {
     state = new_state;
     probe_sent = false;
-    pending_snapshot = LogIndex();
     snapshot_ticks = 0;
     window.clear();
     window_bytes = 0;

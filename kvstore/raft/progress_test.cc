@@ -31,12 +31,10 @@ TEST(ProgressTest, AnotherStateBeginsWithNothingUnderWayAndWhereTheFollowerIs) {
   EXPECT_TRUE(progress.window.empty());
   EXPECT_EQ(progress.window_bytes, 0);
   EXPECT_FALSE(progress.probe_sent);
-  progress.BecomeSnapshot(LogIndex(12));
-  EXPECT_EQ(progress.pending_snapshot, LogIndex(12));
+  progress.BecomeSnapshot();
   progress.match = LogIndex(12);
   progress.BecomeReplicate();
   EXPECT_EQ(progress.next, LogIndex(13));
-  EXPECT_EQ(progress.pending_snapshot, LogIndex(0));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "kvstore/raft/broken.h"
 #include "kvstore/raft/mutants.h"
 #include "kvstore/raft/quorum.h"
+#include "kvstore/raft/well_formed.h"
 
 namespace troupe::raft {
 
@@ -19,7 +20,6 @@ Raft::Raft(const Options& options, const Restored& restored)
       durable_(log_.last_index()),
       handed_(log_.last_index()),
       handed_hard_state_(restored.hard_state),
-      durable_term_(restored.hard_state.term),
       applied_handed_(restored.applied),
       applied_(restored.applied) {
   Require(options_.id != kNobody, "a replica needs an id");
@@ -39,11 +39,12 @@ void Raft::Tick() {
   ++election_elapsed_;
   if (role_ == Role::kLeader) {
     TickLeader();
+    CheckInvariants();
   } else {
     ++contact_elapsed_;
+    // Else nothing but time has changed, and a node may tick a thousand replicas at once.
     if (election_elapsed_ >= election_timeout_) Campaign();
   }
-  CheckInvariants();
 }
 
 void Raft::TickLeader() {
@@ -64,9 +65,9 @@ void Raft::TickLeader() {
     }
   }
   for (auto& [id, progress] : progress_) {
-    // A snapshot, or the word that it has arrived, may be lost.
-    if (progress.state == Progress::State::kSnapshot && ++progress.snapshot_ticks >= 10 * options_.election_ticks) {
-      progress.BecomeProbe();
+    // A snapshot, or the word that it has arrived, may be lost. It is a reference only: once too often costs nothing.
+    if (progress.state == Progress::State::kSnapshot && ++progress.snapshot_ticks >= options_.election_ticks) {
+      SendSnapshot(id, progress);
     }
   }
   if (++heartbeat_elapsed_ >= options_.heartbeat_ticks) {
@@ -79,6 +80,10 @@ void Raft::TickLeader() {
 
 void Raft::Step(const Message& message) {
   if (message.to != options_.id || message.from == options_.id || message.from == kNobody) return;
+  if (!WellFormed(message)) {
+    ++junk_;
+    return;
+  }
   if (!SettleTerm(message)) return;
   switch (message.kind) {
     case MessageKind::kPreVote:
@@ -128,7 +133,11 @@ bool Raft::SettleTerm(const Message& m) {
       return m.kind == MessageKind::kPreVote || m.term == term_ + 1;
     }
     if (Planted(Mutant::kStepDownKeepsLeading) && role_ == Role::kLeader) return false;
+    // A candidate that gets no vote must not put off a better one: whoever waits goes on waiting (Raft, figure 2: only
+    // a leader's word and a granted vote begin a new wait).
+    const int waited = role_ == Role::kLeader || from_leader ? 0 : election_elapsed_;
     BecomeFollower(m.term, from_leader ? m.from : kNobody);
+    election_elapsed_ = waited;
     return true;
   }
   if (m.term < term_) {
@@ -185,7 +194,6 @@ void Raft::BecomeLeader() {
   leader_ = options_.id;
   contact_elapsed_ = 0;
   SyncProgress();
-  term_start_ = log_.last_index() + 1;
   // Commits what earlier terms left: those entries must not be committed by counting (Raft 5.4.2).
   if (!Planted(Mutant::kNoNoOp)) AppendOwn(EntryKind::kNoOp, "", {});
   SendAppends();
@@ -304,7 +312,6 @@ void Raft::Persisted(const PersistAck& ack) {
   // An ack of another term says nothing about what stands here now: entry (5, t) may have been replaced and have come
   // back, with the replacement still on its way to the disk. A new term always writes, so its ack follows.
   if (ack.term != term_ && !Planted(Mutant::kPersistAckOfAnotherTerm)) return;
-  durable_term_ = std::max(durable_term_, ack.term);
   if (log_.Matches(ack.last_index, ack.last_term)) durable_ = std::max(durable_, ack.last_index);
   if (role_ == Role::kCandidate && vote_ == options_.id) CountVote(options_.id, true);
   if (role_ == Role::kLeader) MaybeCommit();

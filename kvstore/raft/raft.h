@@ -19,11 +19,18 @@
 // sent and kept by reference), sessions of clients, and ids that are never used twice. The log since the last
 // snapshot is in memory; Compact bounds it.
 //
+// A snapshot's message goes to Step once the state behind its reference is there. Until the leader hears of that, it
+// repeats the message every election timeout, since it may be lost: who is fetching one lets the others pass. A leader
+// that compacts past it meanwhile (see Progress::State::kSnapshot) makes the follower fetch another.
+//
+// A replica that was removed may not learn of it, and then asks for votes that nobody gives it, for ever. Whoever
+// removes one stops it.
+//
 // Beyond the paper, each with its reason at the code: pre-vote (thesis 9.6), check-quorum and stickiness (thesis 6.2,
 // 4.2.3), leadership transfer (thesis 3.10), ReadIndex (thesis 6.4), learners (thesis 4.2.1), membership changes one
 // replica at a time (thesis 4.1) with the correction of 2015 (a change waits for an entry of the own term).
 //
-// Read next: types.h (words), log.h, progress.h (flow control), raft.cc (terms and roles), election.cc,
+// Read next: types.h (words), log.h, progress.h (flow control), well_formed.h, raft.cc (terms and roles), election.cc,
 // replication.cc, membership.cc, and docs/raft.md (how it is proven).
 #ifndef TROUPE_KVSTORE_RAFT_RAFT_H_
 #define TROUPE_KVSTORE_RAFT_RAFT_H_
@@ -125,7 +132,9 @@ class Raft {
   Raft(const Options& options, const Restored& restored);
 
   void Tick();
-  // Anything that comes from outside goes in here; what is stale or out of place is ignored.
+  // Anything that comes from outside goes in here. What is stale or out of place is ignored, and what no replica that
+  // keeps to the protocol can have sent is junk: dropped and counted. Only what contradicts an election or a commit
+  // that has taken place ends the process, since then it is not the message that must be doubted.
   void Step(const Message& message);
   void Persisted(const PersistAck& ack);
   void Applied(LogIndex index);
@@ -154,6 +163,8 @@ class Raft {
   const Log& log() const { return log_; }
   const Configuration& configuration() const { return log_.configuration(); }
   const Options& options() const { return options_; }
+  // Messages that were junk, since the start.
+  uint64_t junk() const { return junk_; }
   // Of a leader: what it knows of the others.
   const std::map<ReplicaId, Progress>& progress() const { return progress_; }
 
@@ -240,7 +251,6 @@ class Raft {
 
   // Of a leader.
   std::map<ReplicaId, Progress> progress_;  // all replicas but itself
-  LogIndex term_start_;                     // its no-op
   size_t uncommitted_bytes_ = 0;
   ReplicaId transferee_;
   uint64_t round_ = 0;
@@ -253,9 +263,10 @@ class Raft {
   LogIndex handed_;
   bool install_pending_ = false;
   HardState handed_hard_state_;
-  Term durable_term_;  // the term of the last ack that counted: own votes wait for it
   LogIndex applied_handed_;
   LogIndex applied_;
+
+  uint64_t junk_ = 0;
 
   // Collected for the next Ready.
   std::vector<Message> send_now_;

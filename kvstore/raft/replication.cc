@@ -148,7 +148,7 @@ bool Raft::SendAppend(ReplicaId to, Progress& progress) {
 
 bool Raft::SendSnapshot(ReplicaId to, Progress& progress) {
   if (!progress.active) return false;  // it would only be lost
-  progress.BecomeSnapshot(log_.snapshot().index);
+  progress.BecomeSnapshot();
   SendNow({.kind = MessageKind::kSnapshot, .to = to, .snapshot = log_.snapshot()});
   return true;
 }
@@ -172,15 +172,25 @@ void Raft::OnAppendReply(const Message& m) {
     SendAppend(m.from, progress);
     return;
   }
-  Require(m.index <= log_.last_index() || Planted(Mutant::kAckOwnLastIndex), "an ack of what was never sent");
+  if (m.index > log_.last_index() && !Planted(Mutant::kAckOwnLastIndex)) {
+    ++junk_;  // an ack of what was never sent
+    return;
+  }
   const LogIndex match = std::min(m.index, log_.last_index());
-  if (progress.state == Progress::State::kProbe) progress.probe_sent = false;
-  if (match > progress.match) progress.match = match;
+  const bool news = match > progress.match;
+  if (news) progress.match = match;
   progress.next = std::max(progress.next, progress.match + 1);
   progress.Acked(match);
-  const bool caught_up =
-      progress.state == Progress::State::kSnapshot ? progress.match >= progress.pending_snapshot : true;
-  if (progress.state != Progress::State::kReplicate && caught_up) progress.BecomeReplicate();
+  if (progress.state == Progress::State::kProbe) {
+    progress.BecomeReplicate();
+  } else if (progress.state == Progress::State::kSnapshot && news) {
+    // Not every snapshot that arrives reaches up to the log of now: then it takes another.
+    if (log_.TermAt(match).has_value()) {
+      progress.BecomeReplicate();
+    } else {
+      progress.BecomeProbe();
+    }
+  }
   MaybeCommit();
   // It was its own removal, or the sender's.
   if (role_ != Role::kLeader || !progress_.contains(m.from)) return;
@@ -220,6 +230,10 @@ void Raft::OnHeartbeatReply(const Message& m) {
   if (found == progress_.end()) return;
   Progress& progress = found->second;
   progress.active = true;
+  if (m.round > round_) {
+    ++junk_;  // a yes to what has not been asked yet
+    return;
+  }
   progress.round = std::max(progress.round, m.round);
   ConfirmReads();
   // Something of what was sent may be lost. An append, if only an empty one, shows where the follower stands.

@@ -1,6 +1,7 @@
 """The CLI against a real node: what scripts rely on, byte for byte, and every exit code."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -134,7 +135,8 @@ class CommandTest(CliTest):
 
     def test_help_and_version_need_no_node(self):
         nowhere = "127.0.0.1:1"
-        for command in ("get", "set", "del", "cas", "list", "shards", "actors", "status", "help", "quit"):
+        for command in ("get", "set", "del", "cas", "list", "members", "shards", "actors", "status", "help",
+                        "quit"):
             code, out, _ = self.run_cli("help", command, endpoint=nowhere)
             self.assertEqual(code, DONE)
             self.assertIn(command.encode(), out)
@@ -330,6 +332,38 @@ class ScriptTest(CliTest):
             self.assertEqual(process.wait(node.DEADLINE), DONE)
 
 
+class NodeControlTest(CliTest):
+    def control(self, body):
+        path = self.directory + "/control"
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n" + body)
+        os.chmod(path, 0o700)
+        return "--node-control=" + path
+
+    def test_kill_and_start_run_the_program(self):
+        self.assert_prints(b"I kill n2\n", "kill", "n2", self.control('echo "I $1 $2"'))
+        self.assert_prints(b"I kill n2\nI start n2\n", self.control('echo "I $1 $2"'), "-c", "kill n2; start n2")
+
+    def test_without_the_program_there_are_no_such_commands(self):
+        self.assert_ends(USAGE, "kill", "n2", says=b"no such command: kill")
+
+    def test_what_the_program_says_of_its_failure_is_the_error(self):
+        self.assert_ends(REFUSED, "kill", "n2", self.control("echo 'error: n2 does not run' >&2; exit 1"),
+                         says=b"error: n2 does not run\n")
+
+    def test_ctrl_c_ends_the_cli_and_not_what_it_started(self):
+        done = self.directory + "/done"
+        control = self.control(": >%s.begun; while [ ! -e %s.go ]; do sleep 0.01; done; : >%s" % (done, done, done))
+        with subprocess.Popen([node.CLI, control, "-c", "kill n2"], stdin=subprocess.DEVNULL, start_new_session=True,
+                              stdout=subprocess.DEVNULL, env=node.clean_environment()) as process:
+            node.wait_until("the program runs", lambda: os.path.exists(done + ".begun"))
+            # To all in its group, as the terminal does it.
+            os.killpg(process.pid, signal.SIGINT)
+            self.assertEqual(process.wait(node.DEADLINE), 130)
+        open(done + ".go", "w").close()
+        node.wait_until("the program has finished", lambda: os.path.exists(done))
+
+
 class ConnectionTest(CliTest):
     def free_port(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -355,6 +389,23 @@ class ConnectionTest(CliTest):
         self.assert_prints(b"1\n", "get", "a", endpoint="%s,%s" % (self.n1.address, dead))
         err = self.assert_ends(NO_CONNECTION, "get", "a", endpoint="%s,%s" % (dead, self.free_port()))
         self.assertEqual(err.count(b"connection refused"), 2)
+
+    def test_a_session_goes_on_at_the_next_endpoint_when_its_node_dies(self):
+        n2 = self.start_node(name="n2")
+        n2.kv.Set(node.kv_pb2.SetRequest(key=b"who", value=b"n2"))
+        self.n1.kv.Set(node.kv_pb2.SetRequest(key=b"who", value=b"n1"))
+        with self.start(endpoint="%s,%s" % (self.n1.address, n2.address)) as process:
+            for expected in (b"n1\n", b"n2\n"):
+                process.stdin.write(b"get who\n")
+                process.stdin.flush()
+                self.assertEqual(process.stdout.readline(), expected)
+                self.n1.kill()
+            out, err = process.communicate(b"set a 1\n", timeout=node.DEADLINE)
+        self.assertEqual((process.returncode, out[:2]), (DONE, b"OK"), err)
+
+    def test_at_most_16_endpoints(self):
+        self.assert_ends(USAGE, "get", "a", endpoint=",".join([self.n1.address] * 17),
+                         says=b"17 endpoints are too many; give at most 16")
 
     def test_an_endpoint_that_is_no_node_is_told(self):
         with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -1,7 +1,7 @@
 """Tests in Python that start the programs."""
 
-def process_test(name, main = None, args = [], tags = []):
-    """A test of the cases in `main` (`name`.py), which get `args`."""
+def process_test(name, main = None, args = [], tags = [], data = []):
+    """A test of the cases in `main` (`name`.py), which get `args`, and find `data` where they are in the tree."""
     main = main or name + ".py"
     native.sh_test(
         name = name,
@@ -18,6 +18,6 @@ def process_test(name, main = None, args = [], tags = []):
             ":stubs",
             "//apps:troupe",
             "//apps:troupe-node",
-        ],
+        ] + data,
         tags = tags,
     )

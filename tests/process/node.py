@@ -9,9 +9,11 @@ Nothing here sleeps and hopes: what a test needs it waits for, until a deadline 
 """
 
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ sys.path.insert(0, os.path.join(RUNFILES, "tests/process/stubs"))
 
 import grpc
 from troupe.actor.v1 import actor_pb2, actor_pb2_grpc
-from troupe.cluster.v1 import cluster_pb2_grpc
+from troupe.cluster.v1 import cluster_pb2, cluster_pb2_grpc
 from troupe.internal.v1 import peer_pb2
 from troupe.kv.v1 import kv_pb2, kv_pb2_grpc
 
@@ -62,6 +64,19 @@ def clean_environment(**changes):
         environment.pop(name, None)
     environment.update(changes)
     return environment
+
+
+def lasting_address():
+    """An address on loopback that a node can have again after its death: the system gives no port below 32768 to
+    anybody who connects, so that nobody takes it meanwhile."""
+    while True:
+        address = ("127.0.0.1", random.randrange(10000, 32768))
+        with socket.socket() as probe:
+            try:
+                probe.bind(address)
+                return "%s:%d" % address
+            except OSError:
+                pass
 
 
 def key_state(error):
@@ -156,6 +171,12 @@ class Node:
     def actors(self):
         return actor_pb2_grpc.ActorServiceStub(self.channel)
 
+    def members(self):
+        """The states of the nodes as this one sees them, as in {"n1": "ALIVE"}."""
+        listed = self.cluster.ListMembers(cluster_pb2.ListMembersRequest(), timeout=DEADLINE)
+        return {member.name: cluster_pb2.MemberState.Name(member.state).replace("MEMBER_STATE_", "")
+                for member in listed.members}
+
     def handled_by_shards(self):
         """How many messages its shards have begun with, since the start."""
         listed = self.actors.ListActors(actor_pb2.ListActorsRequest(name_prefix="shard/", page_size=1000))
@@ -231,6 +252,16 @@ class NodeTest(unittest.TestCase):
 
     def start_node(self, *flags, name="n1", **options):
         return self.node(name).start(*flags, **options)
+
+    def start_cluster(self, size=3, **options):
+        """n1, which founds a cluster, and the others, which join it; all of them alive to each other."""
+        nodes = [self.start_node(**options)]
+        for i in range(2, size + 1):
+            nodes.append(self.start_node("--join=" + nodes[0].address, name="n%d" % i, **options))
+        everybody = {node.name: "ALIVE" for node in nodes}
+        for node in nodes:
+            wait_until("%s sees everybody alive" % node.name, lambda: node.members() == everybody)
+        return nodes
 
     def circumstances(self):
         """For whoever reads of a failure."""

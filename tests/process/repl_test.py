@@ -151,6 +151,25 @@ class LineTest(ReplTest):
         self.enter("set a 1", "OK")
 
 
+class NodeControlTest(ReplTest):
+    def test_ctrl_c_does_not_reach_what_kill_runs(self):
+        go = os.path.join(self.directory, "go")
+        control = os.path.join(self.directory, "control")
+        with open(control, "w") as file:
+            file.write("#!/bin/sh\n: >%s.begun\nwhile [ ! -e %s ]; do sleep 0.01; done\necho $2 is dead\n" % (go, go))
+        os.chmod(control, 0o700)
+        screen = self.start_repl("--node-control=" + control)
+        screen.sendline("kill n2")
+        node.wait_until("the program runs", lambda: os.path.exists(go + ".begun"))
+        screen.send("\x03")
+        screen.expect(r"\^C")
+        open(go, "w").close()
+        screen.expect("n2 is dead")
+        screen.expect(PROMPT)
+        self.enter("get a", "not found")
+        self.leave()
+
+
 class HistoryTest(ReplTest):
     def test_the_up_key_brings_the_last_line_back_also_in_the_next_session(self):
         self.start_repl()

@@ -27,14 +27,16 @@ constexpr std::string_view kHelp =
     R"(check-raft --schedules=N --first=K   N schedules (default 20,000) from seed K (default 1) on
 check-raft --seed=S                  one, action by action; a violation is made small and printed as a script
 check-raft --script=FILE             replays such a script; - is stdin
+check-raft --mutants                 plants every bug of kvstore/raft/mutants.h in turn and looks for it, 3 minutes
 
---json          the figures as JSON lines on stdout: raft.schedules.per_s, of one core, and raft.violations.count
+--json          the figures as JSON lines on stdout: raft.schedules.per_s, of one core, and raft.violations.count;
+                with --mutants raft.mutants.count and raft.mutants_missed.count
 --threads=N     default 1
 --mutant=NAME   with this bug planted, named as in kvstore/raft/mutants.h
 --actions=N     of each schedule (default 1000)
 --help
 
-Exit codes: 0 no violation, 1 a violation, 2 wrong usage.
+Exit codes: 0 no violation (with --mutants: none missed), 1 a violation (one missed), 2 wrong usage.
 )";
 
 struct Config {
@@ -45,6 +47,7 @@ struct Config {
   std::optional<uint64_t> seed;
   std::string script;
   Mutant mutant = Mutant::kNone;
+  bool mutants = false;
   bool json = false;
 };
 
@@ -62,6 +65,8 @@ std::string ParseFlag(std::string_view argument, Config& config) {
   uint64_t number = 0;
   if (name == "--json" && equals == std::string_view::npos) {
     config.json = true;
+  } else if (name == "--mutants" && equals == std::string_view::npos) {
+    config.mutants = true;
   } else if (name == "--script") {
     config.script = value;
   } else if (name == "--mutant") {
@@ -126,6 +131,33 @@ int ReplayScript(const std::string& path) {
   return failure.has_value() ? 1 : 0;
 }
 
+void TellFigure(std::string_view name, uint64_t value, std::string_view unit) {
+  std::cout << "{\"name\": \"" << name << "\", \"value\": " << value << ", \"unit\": \"" << unit << "\"}\n";
+}
+
+int FindMutants(const Config& config) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(3);
+  uint64_t missed = 0;
+  for (int i = 1; i <= kMutants; ++i) {
+    const Mutant mutant = static_cast<Mutant>(i);
+    const std::optional<Found> found = FindMutant(mutant, UINT64_MAX, deadline);
+    std::cerr << NameOf(mutant) << ": ";
+    if (found.has_value()) {
+      std::cerr << "schedule " << found->schedules << ", " << found->violation.property << "\n";
+    } else {
+      std::cerr << "MISSED\n";
+      ++missed;
+    }
+  }
+  if (config.json) {
+    TellFigure("raft.mutants.count", kMutants, "1");
+    TellFigure("raft.mutants_missed.count", missed, "1");
+  } else {
+    std::cout << missed << " of " << kMutants << " planted bugs missed\n";
+  }
+  return missed == 0 ? 0 : 1;
+}
+
 int RunMany(const Config& config) {
   std::atomic<uint64_t> next{0};
   std::atomic<uint64_t> violations{0};
@@ -165,8 +197,8 @@ int RunMany(const Config& config) {
             << coverage.replaced << " ends of logs replaced, " << coverage.snapshots << " snapshots, "
             << coverage.restarts << " starts\n";
   if (config.json) {
-    std::cout << "{\"name\": \"raft.schedules.per_s\", \"value\": " << per_s << ", \"unit\": \"1/s\"}\n"
-              << "{\"name\": \"raft.violations.count\", \"value\": " << violations << ", \"unit\": \"1\"}\n";
+    TellFigure("raft.schedules.per_s", per_s, "1/s");
+    TellFigure("raft.violations.count", violations, "1");
   } else {
     std::cout << config.schedules << " schedules of " << config.actions << " actions, " << violations << " violations, "
               << per_s << " schedules per second and core\n";
@@ -187,6 +219,7 @@ int Main(const std::vector<std::string>& arguments) {
       return 2;
     }
   }
+  if (config.mutants) return FindMutants(config);
   planted_mutant = config.mutant;
   if (!config.script.empty()) return ReplayScript(config.script);
   return config.seed.has_value() ? ReplaySeed(config) : RunMany(config);

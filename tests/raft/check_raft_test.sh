@@ -34,5 +34,6 @@ grep -qF -- "${violated%%:*}" "$work/out" || fail 'a script violates what its se
 exits 0 "$check_raft" --script="$work/script"
 
 exits 2 "$check_raft" --schedule=3
+exits 2 "$check_raft" --mutants=3
 exits 2 "$check_raft" --mutant=kNothing
 exits 2 "$check_raft" --script="$work/none"

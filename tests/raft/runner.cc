@@ -143,6 +143,18 @@ std::optional<Mutant> MutantNamed(std::string_view name) {
   return static_cast<Mutant>(found - std::begin(kMutantNames));
 }
 
+std::optional<Found> FindMutant(Mutant mutant, uint64_t most, std::chrono::steady_clock::time_point deadline) {
+  planted_mutant = mutant;
+  std::optional<Failure> failure;
+  uint64_t seed = 0;
+  while (!failure.has_value() && seed < most && std::chrono::steady_clock::now() < deadline) {
+    failure = RunSchedule(++seed);
+  }
+  planted_mutant = Mutant::kNone;
+  if (!failure.has_value()) return std::nullopt;
+  return Found{seed, std::move(failure->violation)};
+}
+
 std::string ReplayLine(uint64_t seed, Mutant mutant) {
   std::string line = absl::StrCat("./run check-raft --seed=", seed);
   if (mutant != Mutant::kNone) line += " --mutant=" + std::string(NameOf(mutant));

@@ -2,6 +2,7 @@
 #ifndef TROUPE_TESTS_RAFT_RUNNER_H_
 #define TROUPE_TESTS_RAFT_RUNNER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -38,6 +39,13 @@ Failure Shrink(const Failure& failure);
 std::string_view NameOf(Mutant mutant);
 std::optional<Mutant> MutantNamed(std::string_view name);
 inline constexpr int kMutants = static_cast<int>(Mutant::kStepDownKeepsLeading);  // without kNone
+
+// Plants the bug and runs schedules from seed 1 on until one finds it. Nothing: `most` did not, or the time is over.
+struct Found {
+  uint64_t schedules;
+  Violation violation;
+};
+std::optional<Found> FindMutant(Mutant mutant, uint64_t most, std::chrono::steady_clock::time_point deadline);
 
 // The line that replays it.
 std::string ReplayLine(uint64_t seed, Mutant mutant);

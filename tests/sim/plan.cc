@@ -12,8 +12,9 @@ namespace {
 
 // Each verb with the number of its arguments.
 const std::map<std::string, size_t>& Verbs() {
-  static const auto& verbs = *new std::map<std::string, size_t>{
-      {"start", 0}, {"kill", 0}, {"fail-disk", 0}, {"set", 2}, {"get", 1}, {"del", 1}, {"cas", 3}, {"list", 1}};
+  static const auto& verbs =
+      *new std::map<std::string, size_t>{{"start", 0}, {"kill", 0}, {"fail-disk", 0}, {"isolate", 0}, {"heal", 0},
+                                         {"set", 2},   {"get", 1},  {"del", 1},       {"cas", 3},     {"list", 1}};
   return verbs;
 }
 
@@ -65,16 +66,24 @@ std::string PrintPlan(const Plan& plan) {
 }
 
 Plan DrawPlan(Random random, const PlanShape& shape) {
-  Plan plan{{absl::ZeroDuration(), "n1", "start", {}}};
+  auto node = [&] { return absl::StrCat("n", 1 + random.Below(static_cast<uint64_t>(shape.nodes))); };
+  Plan plan;
+  for (int i = 1; i <= shape.nodes; ++i) plan.push_back({absl::ZeroDuration(), absl::StrCat("n", i), "start", {}});
   const auto length_ms = static_cast<uint64_t>(absl::ToInt64Milliseconds(shape.length));
   auto moment = [&] { return absl::Milliseconds(1 + random.Below(length_ms)); };
   for (int i = 0; i < shape.crashes; ++i) {
-    Duration at = moment();
-    plan.push_back({at, "n1", random.PerMille(250) ? "fail-disk" : "kill", {}});
+    const Duration at = moment();
+    const std::string victim = node();
+    plan.push_back({at, victim, random.PerMille(250) ? "fail-disk" : "kill", {}});
     // A node whose disk has failed goes with its next commit; a start of one that runs is nothing.
     for (int again = 1; again <= 3; ++again) {
-      plan.push_back({at + absl::Milliseconds(random.Below(1000) * again), "n1", "start", {}});
+      plan.push_back({at + absl::Milliseconds(random.Below(1000) * again), victim, "start", {}});
     }
+  }
+  for (int i = 0; i < shape.cuts; ++i) {
+    const Duration at = moment();
+    plan.push_back({at, node(), "isolate", {}});
+    plan.push_back({at + absl::Milliseconds(1 + random.Below(8000)), "n1", "heal", {}});
   }
   // What was drawn for each key so far: a cas expects one of these, so that some of them hold.
   std::map<std::string, std::vector<std::string>> drawn;
@@ -82,7 +91,7 @@ Plan DrawPlan(Random random, const PlanShape& shape) {
     const std::string key = absl::StrCat("key", random.Below(static_cast<uint64_t>(shape.keys)));
     const std::string value = absl::StrCat("value", i);
     const uint64_t kind = random.Below(10);
-    PlanLine line{moment(), "n1", "set", {key, value}};
+    PlanLine line{moment(), node(), "set", {key, value}};
     if (kind >= 9) {
       line.verb = "list";
       line.arguments = {"key"};
@@ -99,7 +108,10 @@ Plan DrawPlan(Random random, const PlanShape& shape) {
     if (line.verb == "set" || line.verb == "cas") drawn[key].push_back(value);
     plan.push_back(std::move(line));
   }
-  plan.push_back({shape.length + absl::Seconds(5), "n1", "start", {}});
+  for (int i = 1; i <= shape.nodes; ++i) {
+    plan.push_back({shape.length + absl::Seconds(5), absl::StrCat("n", i), "start", {}});
+  }
+  if (shape.cuts > 0) plan.push_back({shape.length + absl::Seconds(5), "n1", "heal", {}});
   std::stable_sort(plan.begin(), plan.end(), [](const PlanLine& a, const PlanLine& b) { return a.at < b.at; });
   return plan;
 }

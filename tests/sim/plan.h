@@ -6,8 +6,9 @@
 //   2s     n1  kill
 //   2.1s   n1  start
 //
-// Verbs: start; kill (as by SIGKILL); fail-disk (the node's next commit fails); set KEY VALUE; get KEY; del KEY;
-// cas KEY OLD NEW; list PREFIX. A request goes to the service of the node that the line names.
+// Verbs: start; kill (as by SIGKILL); fail-disk (the node's next commit fails); isolate (nothing passes between it and
+// the others); heal (all links again, whatever node the line names); set KEY VALUE; get KEY; del KEY; cas KEY OLD NEW;
+// list PREFIX. A request goes to the service of the node that the line names.
 //
 // A plan is drawn before the run, from a stream of chance of its own, so a line can be taken out without shifting any
 // other: that is how a failing run is made small. Print and Parse are each other's inverse.
@@ -39,14 +40,17 @@ absl::StatusOr<Plan> ParsePlan(std::string_view text);
 std::string PrintPlan(const Plan& plan);
 
 struct PlanShape {
+  int nodes = 1;
   int requests = 200;
   int keys = 20;
   Duration length = absl::Seconds(10);
   // Kills and disk failures, each followed by a start.
   int crashes = 4;
+  // Nodes that are isolated for a while.
+  int cuts = 0;
 };
 
-// Node n1 is started at 0. Values are unique, so that a read tells which write it saw. Sorted by time.
+// All nodes are started at 0, n1 first. Values are unique, so that a read tells which write it saw. Sorted by time.
 Plan DrawPlan(Random random, const PlanShape& shape);
 
 }  // namespace troupe::sim

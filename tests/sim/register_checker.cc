@@ -19,7 +19,8 @@ struct Write {
 };
 
 bool IsRefusal(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) || absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status);
+  return absl::IsFailedPrecondition(status) || absl::IsResourceExhausted(status) || absl::IsInvalidArgument(status) ||
+         absl::IsUnavailable(status);
 }
 
 std::map<std::string, std::vector<Write>> WritesByKey(const std::vector<Operation>& history) {

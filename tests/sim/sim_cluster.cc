@@ -1,5 +1,7 @@
 #include "tests/sim/sim_cluster.h"
 
+#include <glog/logging.h>
+
 #include <optional>
 #include <utility>
 
@@ -27,6 +29,11 @@ Message OverTheWire(const Message& message) {
 
 }  // namespace
 
+SimCluster::SimCluster(uint64_t seed) : simulator_(seed), network_(simulator_) {
+  // What nodes say of each other would bury what a test says.
+  FLAGS_minloglevel = google::FATAL;
+}
+
 SimCluster::~SimCluster() {
   for (auto& [name, machine] : machines_) machine.node.reset();
 }
@@ -34,27 +41,82 @@ SimCluster::~SimCluster() {
 void SimCluster::Start(const std::string& name) {
   auto [entry, is_new] = machines_.try_emplace(name);
   Machine& machine = entry->second;
-  if (is_new) machine.number = static_cast<uint32_t>(machines_.size());
+  if (is_new) {
+    machine.number = static_cast<uint32_t>(machines_.size());
+    if (machine.number == 1) {
+      machine.memory.cluster_id = std::string(32, 'c');
+      machine.disk = std::make_shared<MemoryDisk>();
+    }
+  }
   if (machine.node != nullptr) return;
-  ++machine.generation;
+  ++machine.run;
+  ++machine.memory.generation;
+  machine.refused.clear();
   // Each run has its own streams of chance: what a first run drew does not shift the second's.
-  const Random random = simulator_.StreamFor(absl::StrCat(name, " run ", machine.generation));
+  const Random random = simulator_.StreamFor(absl::StrCat(name, " run ", machine.run));
   machine.executor = std::make_unique<DeterministicExecutor>(simulator_, machine.number);
-  machine.storage = std::make_unique<MemoryStorage>(machine.disk);
-  machine.node = std::make_unique<Node>(
-      NodeIdentity{.cluster_id = "simulated", .name = name, .node_id = name, .generation = machine.generation},
-      NodeFacts{.version = "simulated", .started = simulator_.Now()},
-      Env{*machine.executor, random, transport_, *machine.storage, [this, name](const absl::Status&) {
-            // A process cannot end in the middle of its own turn here; it ends before anything else happens to it.
-            simulator_.At(simulator_.Now(), /*node=*/0, Simulator::Kind::kEvent, [this, name] { Kill(name); });
-          }});
+  if (machine.disk != nullptr) machine.storage = std::make_unique<MemoryStorage>(machine.disk);
+  machine.transport = network_.NewTransport(AddressOf(name));
+  std::vector<std::string> seeds = machine.memory.peers;
+  for (const auto& [other, its_machine] : machines_) {
+    if (machine.disk == nullptr && its_machine.number == 1) seeds.push_back(AddressOf(other));
+  }
+  // A process cannot end in the middle of its own turn here; it ends before anything else happens to it.
+  auto end = [this, name] {
+    simulator_.At(simulator_.Now(), /*node=*/0, Simulator::Kind::kEvent, [this, name] { Kill(name); });
+  };
+  machine.node = std::make_unique<Node>(NodeIdentity{.cluster_id = machine.memory.cluster_id,
+                                                     .name = name,
+                                                     .node_id = absl::StrCat(name, std::string(32 - name.size(), '0')),
+                                                     .generation = machine.memory.generation,
+                                                     .address = AddressOf(name)},
+                                        seeds, NodeFacts{.version = "simulated", .started = simulator_.Now()},
+                                        Env{*machine.executor, random, *machine.transport, machine.memory,
+                                            machine.storage.get(), [end](const absl::Status&) { end(); },
+                                            [end, &machine](const absl::Status& why) {
+                                              machine.refused = std::string(why.message());
+                                              end();
+                                            }});
   machine.ready = std::make_shared<bool>(false);
-  machine.node->Ready(absl::Minutes(1)).Then([ready = machine.ready](absl::Status status) { *ready = status.ok(); });
+  machine.node->Ready(kStartTimeout).Then([ready = machine.ready](absl::Status status) { *ready = status.ok(); });
+}
+
+bool SimCluster::ready(const std::string& name) {
+  const Machine& machine = machines_[name];
+  return machine.node != nullptr && *machine.ready;
+}
+
+void SimCluster::Isolate(const std::string& name) {
+  for (const auto& [other, machine] : machines_) {
+    network_.Cut(AddressOf(name), AddressOf(other));
+    network_.Cut(AddressOf(other), AddressOf(name));
+  }
+}
+
+std::string SimCluster::Members(const std::string& name) {
+  static constexpr const char* kStates[] = {"alive", "suspect", "dead", "left"};
+  if (!up(name)) return "";
+  std::vector<std::string> members;
+  for (const swim::Member& member : machines_[name].node->members()) {
+    members.push_back(absl::StrCat(member.node.name, " ", kStates[static_cast<int>(member.state)]));
+  }
+  return absl::StrJoin(members, ", ");
+}
+
+bool SimCluster::AwaitMembers(const std::vector<std::string>& nodes, const std::string& view, Duration limit) {
+  return simulator_.RunUntil(
+      [&] {
+        for (const std::string& node : nodes) {
+          if (Members(node) != view) return false;
+        }
+        return true;
+      },
+      limit);
 }
 
 Node& SimCluster::ReadyNode(const std::string& name) {
   Machine& machine = machines_[name];
-  simulator_.RunUntil([&] { return *machine.ready; }, absl::Minutes(1));
+  simulator_.RunUntil([&] { return *machine.ready; }, kStartTimeout);
   return *machine.node;
 }
 
@@ -63,12 +125,13 @@ void SimCluster::Kill(const std::string& name) {
   machine.node.reset();
   machine.executor.reset();
   machine.storage.reset();
+  machine.transport.reset();
 }
 
 void SimCluster::FailDisk(const std::string& name) {
   Machine& machine = machines_[name];
   if (machine.storage == nullptr) return;
-  Random random = simulator_.StreamFor(absl::StrCat("disk of ", name, " run ", machine.generation));
+  Random random = simulator_.StreamFor(absl::StrCat("disk of ", name, " run ", machine.run));
   machine.storage->FailNextCommit(
       absl::DataLossError("the simulated disk failed"),
       random.PerMille(500) ? MemoryStorage::FailedCommit::kLost : MemoryStorage::FailedCommit::kWritten);
@@ -119,18 +182,20 @@ void SimCluster::Do(const PlanLine& line) {
   if (line.verb == "start") return Start(line.node);
   if (line.verb == "kill") return Kill(line.node);
   if (line.verb == "fail-disk") return FailDisk(line.node);
+  if (line.verb == "isolate") return Isolate(line.node);
+  if (line.verb == "heal") return Heal();
   ++outstanding_;
   auto operation = std::make_shared<Operation>(Operation{.line = line, .called = simulator_.Now()});
   Machine& machine = machines_[line.node];
-  const uint64_t generation = machine.generation;
-  Finish finish = [this, operation, generation](absl::Status status, uint64_t version, std::string result) {
+  const uint64_t run = machine.run;
+  Finish finish = [this, operation, run](absl::Status status, uint64_t version, std::string result) {
     const Machine& machine = machines_[operation->line.node];
     operation->returned = simulator_.Now();
     operation->status = std::move(status);
     operation->version = version;
     operation->result = std::move(result);
     // Kill answers what is under way on its way out; nobody would have heard that of a process.
-    operation->cut_off = machine.node == nullptr || machine.generation != generation;
+    operation->cut_off = machine.node == nullptr || machine.run != run;
     simulator_.Note(machine.number, HashOf(absl::StrCat(PrintPlan({operation->line}), operation->status.raw_code(),
                                                         operation->result)));
     operations_.push_back(*operation);

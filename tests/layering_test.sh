@@ -45,7 +45,7 @@ objection() {
 
 is_pure() {
   case $1 in
-    cluster/swim/*|kvstore/raft/*|kvstore/shard_map*) return 0 ;;
+    cluster/swim/*|cluster/registry/*|kvstore/raft/*|kvstore/shard_map*) return 0 ;;
     *) return 1 ;;
   esac
 }

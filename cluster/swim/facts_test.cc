@@ -233,7 +233,7 @@ TEST_F(Facts, ADeathInASyncIsOnlySuspicion) {
 TEST_F(Facts, ASyncIsAnsweredWithWhatWasKnownBeforeAndAnAnswerIsNot) {
   Hear("p", Sync{.table = {Alive("x", 0)}});
   ASSERT_EQ(Sent<Sync>().size(), 1u);
-  const auto& answer = std::get<Sync>(Sent<Sync>().front().message.body);
+  const auto answer = std::get<Sync>(Sent<Sync>().front().message.body);
   EXPECT_TRUE(answer.answer);
   EXPECT_EQ(answer.table.size(), 2u) << "a itself and p";
   HearSync({Alive("y", 0)});

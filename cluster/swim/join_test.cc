@@ -66,7 +66,7 @@ TEST_F(Asked, ANodeInNoClusterRefusesForNow) {
   TestCore alone({}, "");
   alone.Hear(Message{.from = NodeOf("y"), .body = JoinRequest{}});
   ASSERT_EQ(alone.Sent<JoinAnswer>().size(), 1u);
-  const auto& answer = std::get<JoinAnswer>(alone.Sent<JoinAnswer>().front().message.body);
+  const auto answer = std::get<JoinAnswer>(alone.Sent<JoinAnswer>().front().message.body);
   EXPECT_FALSE(answer.refusal.empty());
   EXPECT_FALSE(answer.final);
   alone.Hear("p", Ping{.seq = 1, .target = "a"});

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/bench/actors_benchmark.h"
 #include "apps/bench/bench_config.h"
 #include "apps/bench/kv_benchmark.h"
 #include "apps/bench/raft_benchmark.h"
@@ -29,6 +30,18 @@ void StopOnSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+absl::StatusOr<Report> RunBenchmark(const BenchConfig& config) {
+  switch (config.suite) {
+    case BenchSuite::kActors:
+      return RunActorsBenchmark(config, stop);
+    case BenchSuite::kRaft:
+      return RunRaftBenchmark(config, stop);
+    case BenchSuite::kKv:
+      break;
+  }
+  return RunKvBenchmark(config, stop);
+}
+
 int Main(const std::vector<std::string>& args) {
   absl::StatusOr<BenchConfig> config = ParseBenchConfig(args);
   if (!config.ok()) {
@@ -41,8 +54,7 @@ int Main(const std::vector<std::string>& args) {
   }
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   StopOnSignals();
-  absl::StatusOr<Report> report =
-      config->suite == BenchSuite::kRaft ? RunRaftBenchmark(*config, stop) : RunKvBenchmark(*config, stop);
+  absl::StatusOr<Report> report = RunBenchmark(*config);
   if (!report.ok()) {
     std::cerr << "error: " << report.status().message() << "\n";
     return absl::IsCancelled(report.status()) ? kExitInterrupted : kExitFailed;

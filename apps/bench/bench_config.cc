@@ -17,6 +17,7 @@ constexpr std::string_view kHelp =
 troupe-bench kv --json >figures.jsonl       one JSON object a line: name, value, unit, min, max
 troupe-bench kv --endpoint=127.0.0.1:7101   a node that runs already
 troupe-bench raft [--json]                  what the Raft core costs by itself, without network and disk
+troupe-bench actors [--json]                what the actor runtime costs by itself
 
 kv: unary set and get with 1 and 64 callers: 16-byte keys, 100-byte values, 100,000 keys. Beside them the floor that
 they stand on: a 128-byte append with fdatasync on the node's disk, and the smallest gRPC call to the same node.
@@ -33,7 +34,7 @@ Exit codes: 0 done, 1 it failed or a call got an error, 2 wrong usage, 130 inter
 The data of its own node goes to a new directory under TMPDIR (default /tmp) and is removed at the end.
 )";
 
-const std::vector<std::string> kSuites = {"kv", "raft"};
+const std::vector<std::string> kSuites = {"kv", "raft", "actors"};
 const std::vector<std::string> kFlags = {"--json", "--seconds", "--runs", "--endpoint", "--help"};
 
 std::string Quoted(const std::string& text) { return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\""); }
@@ -94,7 +95,7 @@ absl::StatusOr<BenchConfig> ParseBenchConfig(const std::vector<std::string>& arg
       if (!suite.empty()) return absl::InvalidArgumentError(absl::StrCat("one benchmark at a time: ", Quoted(arg)));
       if (std::find(kSuites.begin(), kSuites.end(), arg) == kSuites.end()) return Unknown("benchmark", arg, kSuites);
       suite = arg;
-      config.suite = arg == "raft" ? BenchSuite::kRaft : BenchSuite::kKv;
+      config.suite = arg == "raft" ? BenchSuite::kRaft : arg == "actors" ? BenchSuite::kActors : BenchSuite::kKv;
       continue;
     }
     const size_t equals = arg.find('=');
@@ -116,8 +117,9 @@ absl::StatusOr<BenchConfig> ParseBenchConfig(const std::vector<std::string>& arg
   if (suite.empty() && !config.help) {
     return absl::InvalidArgumentError(absl::StrCat("which benchmark? there is: ", absl::StrJoin(kSuites, " ")));
   }
-  if (suite == "raft" && !config.endpoint.empty()) {
-    return absl::InvalidArgumentError("--endpoint: belongs to kv; raft measures the core in this process");
+  if (!suite.empty() && suite != "kv" && !config.endpoint.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--endpoint: belongs to kv; ", suite, " measures the core in this process"));
   }
   return config;
 }

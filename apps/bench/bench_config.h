@@ -10,7 +10,7 @@
 
 namespace troupe {
 
-enum class BenchSuite { kKv, kRaft };
+enum class BenchSuite { kKv, kRaft, kActors };
 
 // What troupe-bench was asked for.
 struct BenchConfig {

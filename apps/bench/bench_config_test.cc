@@ -34,8 +34,8 @@ TEST(BenchConfigTest, TakesValuesWithAndWithoutEqualsSign) {
 }
 
 TEST(BenchConfigTest, NamesWhatItDoesNotKnow) {
-  EXPECT_EQ(ErrorOf({}), "which benchmark? there is: kv raft");
-  EXPECT_EQ(ErrorOf({"disk"}), "no such benchmark: \"disk\"; there is: kv raft");
+  EXPECT_EQ(ErrorOf({}), "which benchmark? there is: kv raft actors");
+  EXPECT_EQ(ErrorOf({"disk"}), "no such benchmark: \"disk\"; there is: kv raft actors");
   EXPECT_EQ(ErrorOf({"kv", "--second=1"}), "no such flag: \"--second\"; nearest: --seconds");
   EXPECT_EQ(ErrorOf({"kv", "kv"}), "one benchmark at a time: \"kv\"");
   EXPECT_EQ(ErrorOf({"raft", "--endpoint=[::1]:7101"}),

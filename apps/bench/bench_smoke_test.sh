@@ -43,6 +43,17 @@ assert [line["name"] for line in lines] == ["machine"] + ["raft." + figure for f
 assert all(line["value"] > 0 and line["unit"] for line in lines[1:]), lines
 PYTHON
 
+"$bench" actors --json --seconds=0.05 --runs=1 >actors.jsonl || fail "the benchmark of the actors exited with $?"
+python3 - actors.jsonl <<'PYTHON'
+import json, sys
+
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert [line["name"] for line in lines] == ["machine"] + ["actors." + figure for figure in (
+    "ping_pong.ns", "ring.ns", "counting_1.per_s", "counting_8.per_s", "spawn_stop.per_s", "idle.bytes", "ask.us",
+    "ask_outside.us", "ask_outside_sparse.us", "speedup.ratio", "idle_cpu.percent")], lines
+assert all(line["value"] > 0 and line["unit"] for line in lines[1:-1]), lines
+PYTHON
+
 # Interrupted early, in the middle of a start or of the first calls: it still cleans up.
 "$bench" kv --seconds=60 >interrupted.out 2>interrupted.err &
 pid=$!

@@ -40,7 +40,7 @@ template <typename A>
 class ActorContext;
 
 // What the runtime knows of an actor. Users derive from Actor<Derived>.
-class ActorBase {
+class ActorBase : public internal::Pooled {
  public:
   virtual ~ActorBase() = default;
 
@@ -87,7 +87,7 @@ class ActorContext {
  public:
   explicit ActorContext(LocalCell& cell) : cell_(cell) {}
 
-  Address<A> self() const { return Address<A>(cell_.shared_from_this()); }
+  Address<A> self() const { return Address<A>(cell_.self()); }
   ActorSystem& system() const { return cell_.system(); }
   Instant Now() const { return cell_.executor().Now(); }
 
@@ -172,7 +172,7 @@ class ActorContext {
   }
 
  private:
-  std::shared_ptr<LocalCell> self_cell() const { return std::static_pointer_cast<LocalCell>(cell_.shared_from_this()); }
+  const std::shared_ptr<LocalCell>& self_cell() const { return cell_.self(); }
 
   template <typename M>
   requires Handles<A, M>

@@ -50,46 +50,29 @@ ActorSystem::~ActorSystem() {
   }
   // From here on no turn runs, so that this thread may touch the actors.
   executor_.Stop();
-  std::map<ActorId, std::shared_ptr<LocalCell>> cells;
+  stopping_ = true;
   {
     std::lock_guard lock(mutex_);
-    stopping_ = true;
     names_.clear();
-    cells.swap(cells_);
   }
-  for (auto& [id, cell] : cells) cell->Abandon();
+  for (const std::shared_ptr<LocalCell>& cell : AllCells()) {
+    cells_.Erase(*cell);
+    cell->Abandon();
+  }
 }
 
-std::shared_ptr<LocalCell> ActorSystem::SpawnCell(LocalCell* parent, const std::type_info& type,
-                                                  LocalCell::Factory factory, SpawnOptions options) {
-  std::shared_ptr<LocalCell> parent_cell;
-  if (parent != nullptr) parent_cell = std::static_pointer_cast<LocalCell>(parent->shared_from_this());
-  std::shared_ptr<LocalCell> cell;
-  {
-    std::lock_guard lock(mutex_);
-    cell = std::make_shared<LocalCell>(*this, ActorId{next_id_++}, std::move(parent_cell), type, std::move(factory),
-                                       std::move(options));
-    // A child may still be spawned then: its parent waits for it.
-    if (!stopping_ || parent != nullptr) cells_.emplace(cell->id(), cell);
-  }
-  if (parent != nullptr) {
-    parent->AdoptChild(cell);
-    cell->Start();
-  } else {
-    StartTopLevel(*cell);
-  }
-  return cell;
+void ActorSystem::Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent) {
+  cell->HoldItself(cell);
+  // A child may still be spawned while the system stops: its parent waits for it.
+  if (!cells_.Insert(*cell, [&] { return parent != nullptr || !stopping_; })) return cell->Abandon();
+  if (parent != nullptr) parent->AdoptChild(cell);
+  cell->Start();
 }
 
-void ActorSystem::StartTopLevel(LocalCell& cell) {
-  std::unique_lock lock(mutex_);
-  const bool known = cells_.contains(cell.id());
-  lock.unlock();
-  if (known) {
-    cell.Start();
-  } else {
-    cell.Abandon();
-  }
+std::vector<std::shared_ptr<LocalCell>> ActorSystem::AllCells() const {
+  std::vector<std::shared_ptr<LocalCell>> cells = cells_.All();
+  std::sort(cells.begin(), cells.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
+  return cells;
 }
 
 absl::Status ActorSystem::RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell) {
@@ -127,21 +110,11 @@ absl::StatusOr<std::shared_ptr<Cell>> ActorSystem::LookupCell(std::string_view n
   return entry->second;
 }
 
-std::shared_ptr<LocalCell> ActorSystem::Find(ActorId id) const {
-  std::lock_guard lock(mutex_);
-  auto cell = cells_.find(id);
-  return cell == cells_.end() ? nullptr : cell->second;
-}
+std::shared_ptr<LocalCell> ActorSystem::Find(ActorId id) const { return cells_.Find(id); }
 
 std::vector<ActorInfo> ActorSystem::List() const {
-  std::vector<std::shared_ptr<LocalCell>> cells;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [id, cell] : cells_) cells.push_back(cell);
-  }
   std::vector<ActorInfo> infos;
-  infos.reserve(cells.size());
-  for (const auto& cell : cells) infos.push_back(cell->Info());
+  for (const std::shared_ptr<LocalCell>& cell : AllCells()) infos.push_back(cell->Info());
   return infos;
 }
 
@@ -149,7 +122,6 @@ ActorSystemStats ActorSystem::stats() const {
   ActorSystemStats stats;
   stats.restarts = restarts_.load(std::memory_order_relaxed);
   for (const auto& count : dead_letters_) stats.dead_letters += count.load(std::memory_order_relaxed);
-  std::lock_guard lock(mutex_);
   stats.alive = cells_.size();
   return stats;
 }
@@ -165,21 +137,13 @@ Duration ActorSystem::RestartDelay(const RestartBackoff& backoff, int failures_i
 }
 
 void ActorSystem::BeginShutdown() {
-  std::vector<std::shared_ptr<LocalCell>> cells;
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& [id, cell] : cells_) {
-      if (cell->top_level()) cells.push_back(cell);
-    }
+  stopping_ = true;
+  for (const std::shared_ptr<LocalCell>& cell : AllCells()) {
+    if (cell->top_level()) cell->Stop();
   }
-  for (const auto& cell : cells) cell->Stop();
 }
 
-bool ActorSystem::terminated() const {
-  std::lock_guard lock(mutex_);
-  return cells_.empty();
-}
+bool ActorSystem::terminated() const { return cells_.size() == 0; }
 
 absl::Status ActorSystem::Shutdown(Duration timeout) {
   internal::CheckMayWait();
@@ -187,18 +151,23 @@ absl::Status ActorSystem::Shutdown(Duration timeout) {
   std::unique_lock lock(mutex_);
   // No clock of the standard's can add an infinite time.
   const Duration wait = std::min(timeout, absl::Hours(24 * 365));
-  if (emptied_.wait_for(lock, absl::ToChronoNanoseconds(wait), [this] { return cells_.empty(); })) {
+  if (emptied_.wait_for(lock, absl::ToChronoNanoseconds(wait), [this] { return terminated(); })) {
     return absl::OkStatus();
   }
-  return absl::DeadlineExceededError(absl::StrCat(cells_.size(), " actors did not terminate within ",
+  lock.unlock();
+  const std::vector<std::shared_ptr<LocalCell>> left = AllCells();
+  if (left.empty()) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(left.size(), " actors did not terminate within ",
                                                   absl::FormatDuration(timeout), ", among them ",
-                                                  cells_.begin()->second->label()));
+                                                  left.front()->label()));
 }
 
 void ActorSystem::Forget(LocalCell& cell) {
+  cells_.Erase(cell);
+  // Who sets it later than this look finds the cell gone.
+  if (!stopping_) return;
   std::lock_guard lock(mutex_);
-  cells_.erase(cell.id());
-  if (cells_.empty()) emptied_.notify_all();
+  if (terminated()) emptied_.notify_all();
 }
 
 }  // namespace troupe

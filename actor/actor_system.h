@@ -10,8 +10,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -19,12 +21,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/address.h"
+#include "actor/cell_table.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/local_cell.h"
 #include "actor/random.h"
 
 namespace troupe {
+
+template <typename A, typename... Args>
+class SpawnedCell;
 
 struct ActorSystemStats {
   uint64_t alive = 0;
@@ -90,9 +96,11 @@ class ActorSystem {
   // For Context and LocalCell.
   template <typename A, typename... Args>
   Address<A> SpawnUnder(LocalCell* parent, SpawnOptions options, Args... args) {
-    return Address<A>(SpawnCell(
-        parent, typeid(A), [args...]() -> std::unique_ptr<ActorBase> { return std::make_unique<A>(args...); },
-        std::move(options)));
+    const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    std::shared_ptr<LocalCell> cell = std::allocate_shared<SpawnedCell<A, Args...>>(
+        internal::PoolAllocator<LocalCell>(), *this, id, parent, options, std::move(args)...);
+    Begin(cell, parent);
+    return Address<A>(std::move(cell));
   }
   void Forget(LocalCell& cell);
   Duration RestartDelay(const RestartBackoff& backoff, int failures_in_a_row);
@@ -100,9 +108,10 @@ class ActorSystem {
   void CountDeadLetter(DeadLetterReason reason, const LocalCell& recipient, const Envelope& envelope);
 
  private:
-  void StartTopLevel(LocalCell& cell);
-  std::shared_ptr<LocalCell> SpawnCell(LocalCell* parent, const std::type_info& type, LocalCell::Factory factory,
-                                       SpawnOptions options);
+  // Begins the life of a new cell, or ends it at once when the system is stopping.
+  void Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent);
+  // Ascending by id.
+  std::vector<std::shared_ptr<LocalCell>> AllCells() const;
   absl::Status RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell);
   absl::StatusOr<std::shared_ptr<Cell>> LookupCell(std::string_view name, const std::type_info& type) const;
   void Unregister(const std::string& name, ActorId owner);
@@ -112,15 +121,36 @@ class ActorSystem {
   std::function<void(const DeadLetter&)> on_dead_letter_;
   std::atomic<uint64_t> restarts_{0};
   std::array<std::atomic<uint64_t>, kDeadLetterReasons> dead_letters_{};
+  std::atomic<uint64_t> next_id_{1};
+  // Set before the table is gone through, so that what comes to it later sees it.
+  std::atomic<bool> stopping_{false};
+  CellTable cells_;
 
   mutable std::mutex mutex_;
   std::condition_variable emptied_;
   // Guarded by mutex_.
-  bool stopping_ = false;
   Random random_;
-  uint64_t next_id_ = 1;
-  std::map<ActorId, std::shared_ptr<LocalCell>> cells_;
   std::map<std::string, std::shared_ptr<LocalCell>, std::less<>> names_;
+};
+
+// A cell with what its actor is made from.
+template <typename A, typename... Args>
+class SpawnedCell final : public LocalCell {
+ public:
+  SpawnedCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options, Args... args)
+      : LocalCell(system, id, parent, options), args_(std::in_place, std::move(args)...) {}
+
+  const std::type_info& actor_type() const override { return typeid(A); }
+
+ protected:
+  std::unique_ptr<ActorBase> MakeActor() override {
+    static_assert(alignof(A) <= internal::kPoolGrain, "an actor is aligned to 16 bytes at most");
+    return std::apply([](const Args&... args) { return std::make_unique<A>(args...); }, *args_);
+  }
+  void DropArguments() override { args_.reset(); }
+
+ private:
+  std::optional<std::tuple<Args...>> args_;
 };
 
 // The readable name of a C++ type.

@@ -35,7 +35,7 @@ struct Terminated {
 //   Threads:  any thread may call anything; nothing blocks.
 //   Ordering: messages from one sender to one cell keep their order, within each lane.
 //   Lifetime: a cell outlives its actor for as long as somebody holds it, and then answers that it has terminated.
-class Cell : public std::enable_shared_from_this<Cell> {
+class Cell {
  public:
   virtual ~Cell() = default;
 

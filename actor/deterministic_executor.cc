@@ -32,9 +32,7 @@ bool Simulator::Cancel(EventId id) {
   return true;
 }
 
-void Simulator::MakeReady(uint32_t node, std::shared_ptr<Runnable> runnable) {
-  ready_.push_back(Ready{node, std::move(runnable)});
-}
+void Simulator::MakeReady(uint32_t node, Runnable& runnable) { ready_.push_back(Ready{node, &runnable}); }
 
 void Simulator::DropNode(uint32_t node) {
   std::vector<Event> dropped_events;
@@ -47,9 +45,7 @@ void Simulator::DropNode(uint32_t node) {
     dropped_events.push_back(std::move(event->second));
     event = events_.erase(event);
   }
-  auto kept = std::stable_partition(ready_.begin(), ready_.end(), [node](const Ready& r) { return r.node != node; });
-  std::vector<Ready> dropped_ready(std::make_move_iterator(kept), std::make_move_iterator(ready_.end()));
-  ready_.erase(kept, ready_.end());
+  std::erase_if(ready_, [node](const Ready& ready) { return ready.node == node; });
 }
 
 bool Simulator::Step() {
@@ -66,7 +62,7 @@ bool Simulator::Step() {
 
 void Simulator::RunReady() {
   size_t choice = schedule_.Below(ready_.size());
-  Ready chosen = std::move(ready_[choice]);
+  const Ready chosen = ready_[choice];
   ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(choice));
   Trace(Kind::kTurn, chosen.node, chosen.runnable->trace_id());
   chosen.runnable->RunTurn(/*max_messages=*/1);
@@ -114,8 +110,8 @@ DeterministicExecutor::DeterministicExecutor(Simulator& simulator, uint32_t node
       options_(options),
       latency_(simulator.StreamFor(absl::StrCat("blocking latency of node ", node))) {}
 
-void DeterministicExecutor::Schedule(std::shared_ptr<Runnable> runnable) {
-  if (!stopped_) simulator_.MakeReady(node_, std::move(runnable));
+void DeterministicExecutor::Schedule(Runnable& runnable) {
+  if (!stopped_) simulator_.MakeReady(node_, runnable);
 }
 
 bool DeterministicExecutor::RunBlocking(absl::AnyInvocable<void()> work) {

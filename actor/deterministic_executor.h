@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -49,7 +48,7 @@ class Simulator {
   // Calls back at `when` (now, when that has passed). Node 0 is the world's own: links, plans, faults.
   EventId At(Instant when, uint32_t node, Kind kind, absl::AnyInvocable<void()> callback);
   bool Cancel(EventId id);
-  void MakeReady(uint32_t node, std::shared_ptr<Runnable> runnable);
+  void MakeReady(uint32_t node, Runnable& runnable);
   // Drops what a node has ready and all its events. For DeterministicExecutor::Stop, which also lets nothing new in.
   void DropNode(uint32_t node);
 
@@ -73,7 +72,7 @@ class Simulator {
   };
   struct Ready {
     uint32_t node = 0;
-    std::shared_ptr<Runnable> runnable;
+    Runnable* runnable = nullptr;
   };
   struct EventKey {
     Instant when;
@@ -114,7 +113,7 @@ class DeterministicExecutor final : public Executor {
   ~DeterministicExecutor() override { Stop(); }
 
   Instant Now() const override { return simulator_.Now(); }
-  void Schedule(std::shared_ptr<Runnable> runnable) override;
+  void Schedule(Runnable& runnable) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override { return simulator_.Cancel(id); }

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "actor/future.h"
+#include "actor/mailbox.h"
 #include "actor/time.h"
 
 namespace troupe {
@@ -58,10 +59,8 @@ concept HandlesLater = requires(A& actor, M message, Reply<ResultOf<M>> reply, t
 template <typename A, typename M>
 concept Handles = HandlesNow<A, M> || HandlesLater<A, M>;
 
-class Envelope {
+class Envelope : public MailboxItem {
  public:
-  virtual ~Envelope() = default;
-
   // The message's type, and the message itself: a layer that carries messages elsewhere finds its codec by the one
   // and reads the other.
   virtual const std::type_info& type() const = 0;
@@ -73,15 +72,17 @@ class Envelope {
   // Answers the asker, if there is one that has no answer yet. The status must not be OK.
   virtual void Fail(const absl::Status& status) = 0;
 
-  // When the asker stops waiting; Never for a Tell.
-  Instant deadline = Instant::Never();
   // On the system lane.
   bool control = false;
+  // When the asker stops waiting; Never for a Tell.
+  Instant deadline = Instant::Never();
 };
 
 // A message of known type with its asker's Reply.
 template <typename M>
 class MessageEnvelope : public Envelope {
+  static_assert(alignof(M) <= internal::kPoolGrain, "a message is aligned to 16 bytes at most");
+
  public:
   MessageEnvelope(M message, Reply<ResultOf<M>> reply) : message_(std::move(message)), reply_(std::move(reply)) {
     control = kIsControl<M>;
@@ -134,7 +135,7 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
     } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
       static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
       actor.Handle(std::move(this->message_), context);
-      if (!internal::FailurePending(cell)) this->reply_(absl::OkStatus());
+      if (this->reply_.asked() && !internal::FailurePending(cell)) this->reply_(absl::OkStatus());
     } else {
       Outcome<R> outcome = actor.Handle(std::move(this->message_), context);
       // Else the asker gets the failure, from whoever catches it.

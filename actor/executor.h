@@ -4,7 +4,6 @@
 #define TROUPE_ACTOR_EXECUTOR_H_
 
 #include <cstdint>
-#include <memory>
 
 #include "absl/functional/any_invocable.h"
 #include "actor/time.h"
@@ -22,6 +21,10 @@ class Runnable {
 
   // What the deterministic executor's trace calls it.
   virtual uint64_t trace_id() const = 0;
+
+ private:
+  friend class ReadyList;
+  Runnable* next_ready_ = nullptr;
 };
 
 //   Threads:  any thread may call anything.
@@ -37,9 +40,12 @@ class Executor {
   virtual ~Executor() = default;
 
   virtual Instant Now() const = 0;
+  // Up to some 10 ms behind Now, and never ahead of it, but cheap enough for each message.
+  virtual Instant CoarseNow() const { return Now(); }
 
-  // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun.
-  virtual void Schedule(std::shared_ptr<Runnable> runnable) = 0;
+  // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun, and must stay alive
+  // until the turn has ended or the executor has stopped.
+  virtual void Schedule(Runnable& runnable) = 0;
 
   // Runs work that may block (disk, fsync) where it holds up no actor. False: too much waits already or the executor
   // has stopped; the work was destroyed without being run.

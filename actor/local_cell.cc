@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <array>
 #include <exception>
 #include <utility>
 
@@ -28,110 +29,123 @@ void ForbidWaiting() { waiting_forbidden = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
 }  // namespace internal
 
-LocalCell::LocalCell(ActorSystem& system, ActorId id, std::shared_ptr<LocalCell> parent, const std::type_info& type,
-                     Factory factory, SpawnOptions options)
+namespace {
+
+// Whether a spawn asked for nothing of its own beside its mailbox.
+bool SupervisedByDefault(const SpawnOptions& options) {
+  const SpawnOptions usual;
+  return options.on_failure == usual.on_failure && options.restart_limit == usual.restart_limit &&
+         options.restart_backoff == usual.restart_backoff;
+}
+
+const SpawnOptions& DefaultOptions() {
+  static const SpawnOptions options;
+  return options;
+}
+
+}  // namespace
+
+LocalCell::LocalCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options)
     : system_(system),
+      executor_(system.executor()),
       id_(id),
-      parent_(std::move(parent)),
-      type_(type),
-      options_(options),
-      mailbox_(options.mailbox_capacity, options.overflow),
-      factory_(std::move(factory)),
-      budget_(options.restart_limit) {}
+      parent_(parent),
+      parent_id_(parent == nullptr ? ActorId{} : parent->id()),
+      options_(SupervisedByDefault(options) ? nullptr : std::make_unique<SpawnOptions>(options)),
+      mailbox_(options.mailbox_capacity, options.overflow) {}
+
+// Here, where ActorBase is known.
+LocalCell::~LocalCell() = default;
 
 // What other threads do: push.
 
 bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
-  Mailbox::PushResult result = mailbox_.Push(std::move(envelope));
-  const bool closed = result.outcome == Mailbox::PushResult::kClosed;
-  const bool accepted =
-      !closed && (result.outcome == Mailbox::PushResult::kAccepted || options_.overflow == Overflow::kDropOldest);
-  if (result.dropped != nullptr) {
-    Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull, *result.dropped);
+  const Lane lane = envelope->control ? Lane::kSystem : Lane::kUser;
+  Mailbox::PushResult result = mailbox_.Push(std::move(envelope), lane);
+  if (result.wake) executor_.Schedule(*this);
+  if (result.dropped == nullptr) [[likely]] {
+    return true;
   }
-  ScheduleIf(result.wake);
-  return accepted;
+  const bool closed = result.outcome == Mailbox::PushResult::kClosed;
+  Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull,
+       static_cast<Envelope&>(*result.dropped));
+  return !closed && mailbox_.drops_oldest();
 }
 
-void LocalCell::Signal(absl::AnyInvocable<void()> fn) { ScheduleIf(mailbox_.PushSignal(std::move(fn)).wake); }
-
-void LocalCell::ScheduleIf(bool wake) {
-  if (wake) executor().Schedule(std::static_pointer_cast<LocalCell>(shared_from_this()));
-}
-
-void LocalCell::Start() {
-  Signal([this] { CreateIncarnation(/*after=*/0); });
+bool LocalCell::PostItem(std::unique_ptr<MailboxItem> signal) {
+  Mailbox::PushResult result = mailbox_.Push(std::move(signal), Lane::kSystem);
+  if (result.wake) executor_.Schedule(*this);
+  return result.outcome == Mailbox::PushResult::kAccepted;
 }
 
 void LocalCell::Stop() {
-  Signal([this] { BeginStop(absl::OkStatus()); });
+  Post([this] { BeginStop(absl::OkStatus()); });
 }
 
 void LocalCell::AddWatcher(std::shared_ptr<Cell> watcher) {
-  Mailbox::PushResult result = mailbox_.PushSignal([this, watcher] { watchers_.emplace(watcher->id(), watcher); });
-  ScheduleIf(result.wake);
-  if (result.outcome != Mailbox::PushResult::kClosed) return;
+  if (Post([this, watcher] { relations().watchers.emplace(watcher->id(), watcher); })) return;
   absl::Status reason;
   {
-    std::lock_guard lock(mutex_);
-    reason = termination_reason_;
+    std::lock_guard lock(mutex());
+    if (particulars_ != nullptr) reason = particulars_->termination_reason;
   }
   watcher->NotifyTerminated(id_, std::move(reason));
 }
 
 void LocalCell::RemoveWatcher(ActorId watcher) {
-  Signal([this, watcher] { watchers_.erase(watcher); });
+  Post([this, watcher] { relations().watchers.erase(watcher); });
 }
 
 void LocalCell::NotifyTerminated(ActorId who, absl::Status reason) {
-  Signal([this, who, reason = std::move(reason)] {
-    auto watched = watching_.find(who);
-    if (watched == watching_.end()) return;  // unwatched meanwhile, or by an incarnation that is gone
+  Post([this, who, reason = std::move(reason)] {
+    auto& watching = relations().watching;
+    auto watched = watching.find(who);
+    if (watched == watching.end()) return;  // unwatched meanwhile, or by an incarnation that is gone
     TerminatedMaker maker = watched->second.maker;
-    watching_.erase(watched);
+    watching.erase(watched);
     // The incarnation that watched is on its way out, and the next one did not ask.
     if (!running()) return;
     HandleEnvelope(maker(Terminated{who, reason}));
   });
 }
 
-void LocalCell::PostToIncarnation(uint64_t incarnation, absl::AnyInvocable<void()> fn) {
-  Signal([this, incarnation, fn = std::move(fn)]() mutable {
-    if (incarnation != incarnation_ || !running()) return;
-    absl::Status failure = RunGuarded([&fn] { fn(); });
-    if (!failure.ok()) HandleFailure(std::move(failure));
-    StopIfRequested();
-  });
+// Few actors have something under it, so that a mutex for each would be wasted on most.
+std::mutex& LocalCell::mutex() const {
+  static std::array<std::mutex, 64> mutexes;
+  return mutexes[id_.value % mutexes.size()];
 }
 
-Executor& LocalCell::executor() { return system_.executor(); }
-
 std::string LocalCell::label() const {
-  std::lock_guard lock(mutex_);
-  return name_.empty() ? absl::StrCat(TypeName(type_), "#", id_.value) : name_;
+  std::lock_guard lock(mutex());
+  if (particulars_ != nullptr && !particulars_->name.empty()) return particulars_->name;
+  return absl::StrCat(TypeName(actor_type()), "#", id_.value);
 }
 
 bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_termination) {
-  std::lock_guard lock(mutex_);
-  if (!name_.empty() || name_taken_back_) return false;
-  name_ = name;
-  at_termination_ = std::move(at_termination);
+  std::lock_guard lock(mutex());
+  if (name_taken_back_) return false;
+  if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+  if (!particulars_->name.empty()) return false;
+  particulars_->name = name;
+  particulars_->at_termination = std::move(at_termination);
   return true;
 }
 
 ActorInfo LocalCell::Info() const {
   ActorInfo info;
   info.id = id_;
-  info.type = TypeName(type_);
+  info.type = TypeName(actor_type());
   info.state = state_.load();
-  if (parent_ != nullptr) info.parent = parent_->id();
+  info.parent = parent_id_;
   info.mailbox_depth = mailbox_.depth();
   info.mailbox_capacity = mailbox_.capacity();
   info.handled = handled_.load(std::memory_order_relaxed);
   info.restarts = restarts_.load(std::memory_order_relaxed);
-  std::lock_guard lock(mutex_);
-  info.name = name_;
-  info.last_failure = last_failure_;
+  std::lock_guard lock(mutex());
+  if (particulars_ != nullptr) {
+    info.name = particulars_->name;
+    info.last_failure = particulars_->last_failure;
+  }
   return info;
 }
 
@@ -142,40 +156,80 @@ void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
 
 // The turn.
 
+namespace {
+
+// Ends turns that last: a neighbour waits for this one. Looks at the clock after 1, 2, 4, ... messages only, so that a
+// turn of quick messages costs nothing for it, and one of slow messages lasts twice the limit at most.
+class TurnClock {
+ public:
+  bool Expired(const Executor& executor, int handled) {
+    if ((handled & (handled - 1)) != 0) return false;
+    const Instant now = executor.CoarseNow();
+    if (handled == 1) begin_ = now;
+    return now - begin_ >= kTurnLimit;
+  }
+
+ private:
+  static constexpr Duration kTurnLimit = absl::Milliseconds(5);
+  Instant begin_;
+};
+
+}  // namespace
+
 void LocalCell::RunTurn(int max_messages) {
   in_actor_turn = true;
-  for (int i = 0; i < max_messages; ++i) {
-    std::optional<Mailbox::Item> item = mailbox_.Pop(/*user_lane=*/running());
-    if (!item.has_value()) break;
-    HandleItem(*std::move(item));
+  int handled = 0;
+  if (!begun_) {
+    begun_ = true;
+    CreateIncarnation(/*after=*/0);
+    ++handled;
+  }
+  TurnClock clock;
+  while (handled < max_messages) {
+    std::unique_ptr<MailboxItem> item = mailbox_.Pop(/*user_lane=*/running());
+    if (item == nullptr) break;
+    HandleItem(std::move(item));
+    if (clock.Expired(executor_, ++handled)) break;
   }
   in_actor_turn = false;
-  ScheduleIf(mailbox_.EndTurn(/*user_lane=*/running()));
+  if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) {
+    // No message comes any more, so this was the last turn.
+    std::shared_ptr<LocalCell> last = std::move(self_);
+    return;
+  }
+  if (mailbox_.EndTurn(/*user_lane=*/running())) executor_.Schedule(*this);
 }
 
-void LocalCell::HandleItem(Mailbox::Item item) {
-  if (auto* signal = std::get_if<Mailbox::Signal>(&item)) {
-    (*signal)();
+void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
+  if (item->is_signal()) {
+    static_cast<Signal&>(*item).Run();
   } else {
-    HandleEnvelope(std::move(std::get<std::unique_ptr<Envelope>>(item)));
+    HandleEnvelope(std::unique_ptr<Envelope>(static_cast<Envelope*>(item.release())));
   }
 }
 
 void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
-  if (!running()) {
+  if (!running()) [[unlikely]] {
     if (state_.load() == ActorState::kTerminated) return Bury(DeadLetterReason::kTerminated, *envelope);
-    deferred_.push_back(std::move(envelope));
+    relations().deferred.push_back(std::move(envelope));
     return;
   }
-  if (envelope->deadline != Instant::Never() && executor().Now() >= envelope->deadline) {
+  if (envelope->deadline != Instant::Never() && executor_.CoarseNow() >= envelope->deadline) {
     return Bury(DeadLetterReason::kExpired, *envelope);
   }
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
-  if (!failure.ok()) {
+  if (!failure.ok()) [[unlikely]] {
     envelope->Fail(failure);
     HandleFailure(std::move(failure));
   }
+  StopIfRequested();
+}
+
+void LocalCell::RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback) {
+  if (incarnation != incarnation_ || !running()) return;
+  absl::Status failure = RunGuarded(callback);
+  if (!failure.ok()) HandleFailure(std::move(failure));
   StopIfRequested();
 }
 
@@ -188,8 +242,8 @@ void LocalCell::StopIfRequested() {
   if (std::exchange(stop_requested_, false)) BeginStop(absl::OkStatus());
 }
 
-absl::Status LocalCell::RunGuarded(absl::FunctionRef<void()> callback) {
-  pending_failure_.reset();
+template <typename F>
+absl::Status LocalCell::RunGuarded(F callback) {
   try {
     callback();
   } catch (const std::exception& exception) {
@@ -197,9 +251,16 @@ absl::Status LocalCell::RunGuarded(absl::FunctionRef<void()> callback) {
   } catch (...) {
     pending_failure_ = absl::InternalError("an exception that is no std::exception");
   }
-  absl::Status failure = pending_failure_.value_or(absl::OkStatus());
-  pending_failure_.reset();
-  return failure;
+  return std::exchange(pending_failure_, absl::OkStatus());
+}
+
+LocalCell::Relations& LocalCell::relations() {
+  if (relations_ == nullptr) relations_ = std::make_unique<Relations>();
+  return *relations_;
+}
+
+void LocalCell::AdoptChild(std::shared_ptr<LocalCell> child) {
+  relations().children.emplace(child->id(), std::move(child));
 }
 
 // Incarnations.
@@ -210,9 +271,9 @@ void LocalCell::CreateIncarnation(uint64_t after) {
   if (incarnation_ != after || (state != ActorState::kStarting && state != ActorState::kRestarting)) return;
   state_ = ActorState::kStarting;
   ++incarnation_;
-  started_ = executor().Now();
+  started_ = executor_.CoarseNow();
   absl::Status failure = RunGuarded([this] {
-    actor_ = factory_();
+    actor_ = MakeActor();
     actor_->RunStarted(*this);
   });
   if (failure.ok()) {
@@ -221,8 +282,10 @@ void LocalCell::CreateIncarnation(uint64_t after) {
     HandleFailure(std::move(failure));
   }
   StopIfRequested();
-  if (!running()) return;
-  for (std::unique_ptr<Envelope>& envelope : std::exchange(deferred_, {})) HandleEnvelope(std::move(envelope));
+  if (!running() || relations_ == nullptr) return;
+  for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
+    HandleEnvelope(std::move(envelope));
+  }
 }
 
 void LocalCell::EndIncarnation() {
@@ -237,36 +300,42 @@ void LocalCell::EndIncarnation() {
   // The incarnation ends all the same; there is nothing left to restart.
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
   // After the hook, so that what it arms goes too.
-  for (auto& [id, timer] : timers_) executor().CancelTimer(timer.executor_id);
-  timers_.clear();
-  for (auto& [id, watched] : watching_) watched.cell->RemoveWatcher(id_);
-  watching_.clear();
+  if (relations_ != nullptr) {
+    for (auto& [id, timer] : relations_->timers) executor_.CancelTimer(timer.executor_id);
+    relations_->timers.clear();
+    for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);
+    relations_->watching.clear();
+  }
   stop_requested_ = false;
   actor_.reset();
 }
 
 void LocalCell::HandleFailure(absl::Status failure) {
   {
-    std::lock_guard lock(mutex_);
-    last_failure_ = std::string(failure.message());
+    std::lock_guard lock(mutex());
+    if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+    particulars_->last_failure = std::string(failure.message());
   }
   ActorState state = state_.load();
   if (state != ActorState::kStarting && state != ActorState::kRunning) return;  // it is ending anyway
-  if (executor().Now() - started_ >= options_.restart_limit.within) failures_in_a_row_ = 0;
-  ++failures_in_a_row_;
-  switch (options_.on_failure) {
+  const SpawnOptions& options = options_ == nullptr ? DefaultOptions() : *options_;
+  Relations& own = relations();
+  if (!own.budget.has_value()) own.budget.emplace(options.restart_limit);
+  if (executor_.Now() - started_ >= options.restart_limit.within) own.failures_in_a_row = 0;
+  ++own.failures_in_a_row;
+  switch (options.on_failure) {
     case OnFailure::kResume:
       if (actor_ == nullptr) break;  // its constructor failed: there is nothing to go on with
       LOG(WARNING) << label() << " failed and goes on: " << failure.message();
       state_ = ActorState::kRunning;
       return;
     case OnFailure::kRestart:
-      if (budget_.Spend(executor().Now())) {
-        return BeginRestart(std::move(failure), system_.RestartDelay(options_.restart_backoff, failures_in_a_row_));
+      if (own.budget->Spend(executor_.Now())) {
+        return BeginRestart(std::move(failure), system_.RestartDelay(options.restart_backoff, own.failures_in_a_row));
       }
       failure = absl::Status(
-          failure.code(), absl::StrCat(failure.message(), " (more than ", options_.restart_limit.max_restarts,
-                                       " restarts within ", absl::FormatDuration(options_.restart_limit.within), ")"));
+          failure.code(), absl::StrCat(failure.message(), " (more than ", options.restart_limit.max_restarts,
+                                       " restarts within ", absl::FormatDuration(options.restart_limit.within), ")"));
       escalates_ = true;
       break;
     case OnFailure::kStop:
@@ -287,17 +356,15 @@ void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
   system_.CountRestart();
   backoff_over_ = backoff <= absl::ZeroDuration();
   if (!backoff_over_) {
-    executor().RunAt(executor().Now() + backoff,
-                     [weak = std::weak_ptr<Cell>(shared_from_this()), incarnation = incarnation_] {
-                       std::shared_ptr<Cell> cell = weak.lock();
-                       if (cell == nullptr) return;
-                       auto* self = static_cast<LocalCell*>(cell.get());
-                       self->Signal([self, incarnation] {
-                         if (self->incarnation_ != incarnation) return;
-                         self->backoff_over_ = true;
-                         self->ContinueWhenChildless();
-                       });
-                     });
+    executor_.RunAt(executor_.Now() + backoff, [weak = std::weak_ptr<LocalCell>(self_), incarnation = incarnation_] {
+      std::shared_ptr<LocalCell> cell = weak.lock();
+      if (cell == nullptr) return;
+      cell->Post([self = cell.get(), incarnation] {
+        if (self->incarnation_ != incarnation) return;
+        self->backoff_over_ = true;
+        self->ContinueWhenChildless();
+      });
+    });
   }
   StopChildren();
   ContinueWhenChildless();
@@ -313,11 +380,12 @@ void LocalCell::BeginStop(absl::Status reason) {
 }
 
 void LocalCell::StopChildren() {
-  for (auto& [id, child] : children_) child->Stop();
+  if (relations_ == nullptr) return;
+  for (auto& [id, child] : relations_->children) child->Stop();
 }
 
 void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
-  children_.erase(child);
+  relations().children.erase(child);
   if (!escalated.ok() && running()) return HandleFailure(std::move(escalated));
   ContinueWhenChildless();
 }
@@ -325,69 +393,74 @@ void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
 void LocalCell::ContinueWhenChildless() {
   ActorState state = state_.load();
   if (state != ActorState::kRestarting && state != ActorState::kStopping) return;
-  if (!children_.empty()) return;
+  if (!childless()) return;
   EndIncarnation();
   // The hook may have spawned. What it spawned is told to stop, and comes back here.
-  if (!children_.empty()) return StopChildren();
+  if (!childless()) return StopChildren();
   if (state == ActorState::kStopping) return Terminate();
   // As a signal of its own, so that a stop that waits comes first, and an actor that fails at every start does not
   // recurse.
-  if (backoff_over_) Signal([this, after = incarnation_] { CreateIncarnation(after); });
+  if (backoff_over_) Post([this, after = incarnation_] { CreateIncarnation(after); });
 }
 
 void LocalCell::Terminate() {
   absl::AnyInvocable<void()> at_termination;
   {
-    std::lock_guard lock(mutex_);
-    termination_reason_ = end_reason_;
+    std::lock_guard lock(mutex());
     name_taken_back_ = true;
-    at_termination = std::move(at_termination_);
+    if (!end_reason_.ok() && particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+    if (particulars_ != nullptr) {
+      particulars_->termination_reason = end_reason_;
+      at_termination = std::move(particulars_->at_termination);
+    }
   }
   // The name first: who sees or is told of the end may want to take it.
   if (at_termination) at_termination();
   state_ = ActorState::kTerminated;
-  factory_ = nullptr;
-  for (std::unique_ptr<Envelope>& envelope : std::exchange(deferred_, {})) {
-    Bury(DeadLetterReason::kTerminated, *envelope);
+  DropArguments();
+  if (relations_ != nullptr) {
+    for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
+      Bury(DeadLetterReason::kTerminated, *envelope);
+    }
   }
   // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
-  for (Mailbox::Item& item : mailbox_.Close()) HandleItem(std::move(item));
-  for (auto& [id, watcher] : std::exchange(watchers_, {})) watcher->NotifyTerminated(id_, end_reason_);
+  for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
+  if (relations_ != nullptr) {
+    for (auto& [id, watcher] : std::exchange(relations_->watchers, {})) watcher->NotifyTerminated(id_, end_reason_);
+  }
+  // Before the parent is told, which may then end too: a parent is there longer than its children.
+  system_.Forget(*this);
   if (parent_ != nullptr) {
-    parent_->Signal([parent = parent_.get(), id = id_, failure = escalates_ ? end_reason_ : absl::OkStatus()] {
+    parent_->Post([parent = parent_, id = id_, failure = escalates_ ? end_reason_ : absl::OkStatus()] {
       parent->OnChildTerminated(id, failure);
     });
   }
-  system_.Forget(*this);
 }
 
 void LocalCell::Abandon() {
   state_ = ActorState::kTerminated;
   mailbox_.Close();
-  children_.clear();
-  watchers_.clear();
-  watching_.clear();
-  deferred_.clear();
-  timers_.clear();
+  relations_.reset();
   actor_.reset();
-  factory_ = nullptr;
+  DropArguments();
+  std::shared_ptr<LocalCell> last = std::move(self_);
 }
 
 // Watches and timers.
 
 void LocalCell::Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker) {
-  if (!watching_.emplace(other->id(), Watched{other, maker}).second) return;
-  other->AddWatcher(shared_from_this());
+  if (!relations().watching.emplace(other->id(), Watched{other, maker}).second) return;
+  other->AddWatcher(self_);
 }
 
 void LocalCell::Unwatch(const std::shared_ptr<Cell>& other) {
-  if (watching_.erase(other->id()) > 0) other->RemoveWatcher(id_);
+  if (relations().watching.erase(other->id()) > 0) other->RemoveWatcher(id_);
 }
 
 TimerId LocalCell::StartTimer(Duration delay, Duration period, EnvelopeMaker maker) {
   CHECK(period >= absl::ZeroDuration());
-  TimerId id = next_timer_++;
-  ActorTimer& timer = timers_[id];
+  TimerId id = relations().next_timer++;
+  ActorTimer& timer = relations().timers[id];
   timer.period = period;
   timer.maker = std::move(maker);
   ArmTimer(id, timer, delay);
@@ -395,31 +468,32 @@ TimerId LocalCell::StartTimer(Duration delay, Duration period, EnvelopeMaker mak
 }
 
 void LocalCell::ArmTimer(TimerId id, ActorTimer& timer, Duration delay) {
-  timer.executor_id = executor().RunAt(
-      executor().Now() + delay, [weak = std::weak_ptr<Cell>(shared_from_this()), incarnation = incarnation_, id] {
-        std::shared_ptr<Cell> cell = weak.lock();
+  timer.executor_id = executor_.RunAt(
+      executor_.Now() + delay, [weak = std::weak_ptr<LocalCell>(self_), incarnation = incarnation_, id] {
+        std::shared_ptr<LocalCell> cell = weak.lock();
         if (cell == nullptr) return;
-        auto* self = static_cast<LocalCell*>(cell.get());
-        self->Signal([self, incarnation, id] { self->FireTimer(incarnation, id); });
+        cell->Post([self = cell.get(), incarnation, id] { self->FireTimer(incarnation, id); });
       });
 }
 
 bool LocalCell::CancelTimer(TimerId id) {
-  auto timer = timers_.find(id);
-  if (timer == timers_.end()) return false;
-  executor().CancelTimer(timer->second.executor_id);
-  timers_.erase(timer);
+  auto& timers = relations().timers;
+  auto timer = timers.find(id);
+  if (timer == timers.end()) return false;
+  executor_.CancelTimer(timer->second.executor_id);
+  timers.erase(timer);
   return true;
 }
 
 void LocalCell::FireTimer(uint64_t incarnation, TimerId id) {
-  auto timer = timers_.find(id);
-  if (incarnation != incarnation_ || !running() || timer == timers_.end()) return;
+  auto& timers = relations().timers;
+  auto timer = timers.find(id);
+  if (incarnation != incarnation_ || !running() || timer == timers.end()) return;
   std::unique_ptr<Envelope> envelope = timer->second.maker();
   if (timer->second.period > absl::ZeroDuration()) {
     ArmTimer(id, timer->second, timer->second.period);
   } else {
-    timers_.erase(timer);
+    timers.erase(timer);
   }
   HandleEnvelope(std::move(envelope));
 }

@@ -41,7 +41,7 @@ struct SpawnOptions {
   RestartBackoff restart_backoff = {};
 };
 
-enum class ActorState { kStarting, kRunning, kRestarting, kStopping, kTerminated };
+enum class ActorState : uint8_t { kStarting, kRunning, kRestarting, kStopping, kTerminated };
 
 // One actor as an operator sees it, at about one moment.
 struct ActorInfo {
@@ -59,14 +59,14 @@ struct ActorInfo {
 
 using TimerId = uint64_t;
 
-class LocalCell final : public Cell, public Runnable {
+class LocalCell : public Cell, public Runnable {
  public:
-  using Factory = absl::AnyInvocable<std::unique_ptr<ActorBase>()>;
   using EnvelopeMaker = absl::AnyInvocable<std::unique_ptr<Envelope>()>;
   using TerminatedMaker = std::unique_ptr<Envelope> (*)(Terminated);
 
-  LocalCell(ActorSystem& system, ActorId id, std::shared_ptr<LocalCell> parent, const std::type_info& type,
-            Factory factory, SpawnOptions options);
+  // The parent, null for a top-level actor, outlives its child's last turn.
+  LocalCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options);
+  ~LocalCell() override;
 
   // From any thread.
   bool Deliver(std::unique_ptr<Envelope> envelope) override;
@@ -77,28 +77,36 @@ class LocalCell final : public Cell, public Runnable {
   ActorId id() const override { return id_; }
   bool alive() const override { return state_.load() != ActorState::kTerminated; }
   std::string label() const override;
-  Executor& executor() override;
+  Executor& executor() override { return executor_; }
   uint64_t trace_id() const override { return id_.value; }
   ActorInfo Info() const;
-  const std::type_info& actor_type() const { return type_; }
-  bool top_level() const { return parent_ == nullptr; }
+  virtual const std::type_info& actor_type() const = 0;
+  bool top_level() const { return parent_id_.value == 0; }
 
-  // Begins the actor's life; once, by the system.
-  void Start();
+  // Begins the actor's life; once, by the system. The cell holds itself until its last turn has ended.
+  void Start() { executor_.Schedule(*this); }
   // Runs `fn` in a turn of this incarnation, guarded; if that has ended by then, destroys it unrun.
-  void PostToIncarnation(uint64_t incarnation, absl::AnyInvocable<void()> fn);
+  template <typename F>
+  void PostToIncarnation(uint64_t incarnation, F fn) {
+    Post([this, incarnation, fn = std::move(fn)]() mutable { RunInIncarnation(incarnation, [&fn] { fn(); }); });
+  }
   // Ends the actor without hooks, when the executor has stopped for good.
   void Abandon();
 
   void RunTurn(int max_messages) override;
 
+  // For the system, before Start.
+  void HoldItself(std::shared_ptr<LocalCell> self) { self_ = std::move(self); }
+  // Null before and after its life. In its turns, and under the lock of the system's table.
+  const std::shared_ptr<LocalCell>& self() const { return self_; }
+
   // For Context, in the actor's turn.
   ActorSystem& system() { return system_; }
   uint64_t incarnation() const { return incarnation_; }
   void StopAfterCallback() { stop_requested_ = true; }
-  void AdoptChild(std::shared_ptr<LocalCell> child) { children_.emplace(child->id(), std::move(child)); }
+  void AdoptChild(std::shared_ptr<LocalCell> child);
   void Fail(absl::Status status);
-  bool failure_pending() const { return pending_failure_.has_value(); }
+  bool failure_pending() const { return !pending_failure_.ok(); }
   void Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker);
   void Unwatch(const std::shared_ptr<Cell>& other);
   TimerId StartTimer(Duration delay, Duration period, EnvelopeMaker maker);
@@ -108,7 +116,29 @@ class LocalCell final : public Cell, public Runnable {
   // already or has terminated.
   bool SetName(const std::string& name, absl::AnyInvocable<void()> at_termination);
 
+ protected:
+  virtual std::unique_ptr<ActorBase> MakeActor() = 0;
+  // There will be no further incarnation.
+  virtual void DropArguments() = 0;
+
  private:
+  friend class CellTable;
+
+  // Work of the runtime's own, done in the actor's turn.
+  class Signal : public MailboxItem {
+   public:
+    Signal() : MailboxItem(/*is_signal=*/true) {}
+    virtual void Run() = 0;
+  };
+  template <typename F>
+  class SignalOf final : public Signal {
+   public:
+    explicit SignalOf(F fn) : fn_(std::move(fn)) {}
+    void Run() override { fn_(); }
+
+   private:
+    F fn_;
+  };
   struct ActorTimer {
     Executor::TimerId executor_id = 0;
     Duration period;  // zero: fires once
@@ -118,18 +148,45 @@ class LocalCell final : public Cell, public Runnable {
     std::shared_ptr<Cell> cell;
     TerminatedMaker maker;
   };
+  // What most actors never have.
+  struct Relations {
+    std::map<ActorId, std::shared_ptr<LocalCell>> children;
+    std::map<ActorId, std::shared_ptr<Cell>> watchers;
+    std::map<ActorId, Watched> watching;
+    std::map<TimerId, ActorTimer> timers;
+    TimerId next_timer = 1;
+    std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
+    std::optional<RestartBudget> budget;              // from the first failure on
+    int failures_in_a_row = 0;                        // without an incarnation that lasted between them
+  };
+  // What other threads may want to know of an actor that has something to tell.
+  struct Particulars {
+    std::string name;
+    std::string last_failure;
+    absl::AnyInvocable<void()> at_termination;
+    absl::Status termination_reason;
+  };
 
-  void Signal(absl::AnyInvocable<void()> fn);
-  void ScheduleIf(bool wake);
+  // False: the actor has terminated, and `fn` was destroyed unrun.
+  template <typename F>
+  bool Post(F fn) {
+    return PostItem(std::make_unique<SignalOf<F>>(std::move(fn)));
+  }
+  bool PostItem(std::unique_ptr<MailboxItem> signal);
   void Bury(DeadLetterReason reason, Envelope& envelope);
+  std::mutex& mutex() const;
 
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
-  void HandleItem(Mailbox::Item item);
+  Relations& relations();
+  bool childless() const { return relations_ == nullptr || relations_->children.empty(); }
+  void HandleItem(std::unique_ptr<MailboxItem> item);
   void StopIfRequested();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
+  void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
-  absl::Status RunGuarded(absl::FunctionRef<void()> callback);
+  template <typename F>
+  absl::Status RunGuarded(F callback);
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
@@ -145,42 +202,37 @@ class LocalCell final : public Cell, public Runnable {
 
   // Fixed at construction.
   ActorSystem& system_;
+  Executor& executor_;
   const ActorId id_;
-  const std::shared_ptr<LocalCell> parent_;  // null for a top-level actor
-  const std::type_info& type_;
-  const SpawnOptions options_;
+  LocalCell* const parent_;  // good until this actor has told it of its end
+  const ActorId parent_id_;
+  // Null: all as SpawnOptions has it by default. The mailbox's part is not looked at here.
+  const std::unique_ptr<const SpawnOptions> options_;
 
   Mailbox mailbox_;
-  std::atomic<ActorState> state_{ActorState::kStarting};
   std::atomic<uint64_t> handled_{0};
   std::atomic<uint32_t> restarts_{0};
+  std::atomic<ActorState> state_{ActorState::kStarting};
 
   // Touched only in the actor's turn.
-  Factory factory_;
-  std::unique_ptr<ActorBase> actor_;
-  uint64_t incarnation_ = 0;
-  RestartBudget budget_;
-  std::optional<absl::Status> pending_failure_;  // reported by the current callback
-  bool stop_requested_ = false;                  // by a callback of the actor's own
-  Instant started_;                              // when the incarnation began
-  int failures_in_a_row_ = 0;                    // without an incarnation that lasted between them
-  absl::Status end_reason_;                      // why the incarnation ends, while restarting or stopping
-  bool escalates_ = false;                       // the parent is to fail with end_reason_
+  bool begun_ = false;
+  bool stop_requested_ = false;  // by a callback of the actor's own
+  bool escalates_ = false;       // the parent is to fail with end_reason_
   bool backoff_over_ = true;
-  std::vector<std::unique_ptr<Envelope>> deferred_;  // control messages that came while not running
-  std::map<ActorId, std::shared_ptr<LocalCell>> children_;
-  std::map<ActorId, std::shared_ptr<Cell>> watchers_;
-  std::map<ActorId, Watched> watching_;
-  std::map<TimerId, ActorTimer> timers_;
-  TimerId next_timer_ = 1;
+  uint32_t incarnation_ = 0;
+  std::unique_ptr<ActorBase> actor_;
+  Instant started_;               // about when the incarnation began
+  absl::Status pending_failure_;  // reported by the current callback
+  absl::Status end_reason_;       // why the incarnation ends, while restarting or stopping
+  std::unique_ptr<Relations> relations_;
+  std::shared_ptr<LocalCell> self_;
 
-  // Guarded by mutex_.
-  mutable std::mutex mutex_;
-  std::string name_;
+  // Guarded by mutex().
+  std::unique_ptr<Particulars> particulars_;
   bool name_taken_back_ = false;
-  std::string last_failure_;
-  absl::AnyInvocable<void()> at_termination_;
-  absl::Status termination_reason_;
+
+  // Guarded by the system's table.
+  LocalCell* next_in_table_ = nullptr;
 };
 
 }  // namespace troupe

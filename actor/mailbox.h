@@ -1,23 +1,31 @@
 // What waits for one actor, in two lanes.
 //
-//   Threads:  any thread may push; only the actor's turn pops.
+//   Threads:  any thread may push; only the actor's turn pops, ends the turn and closes.
 //   Ordering: within a lane, in the order of the pushes. The system lane outranks the user lane.
-//   Limits:   the user lane holds `capacity` envelopes; past it Push hands the new one back, or the oldest, as the
-//             overflow policy says. The system lane has no limit: what may go there bounds itself.
+//   Limits:   the user lane holds `capacity` items, at most kMaxMailboxCapacity; past it Push hands the new one back,
+//             or the oldest, as the overflow policy says. An item counts until the end of the turn that pops it, or
+//             until the turn looks for more. The system lane has no limit: what may go there bounds itself.
 //   Lifetime: Close is final and hands back what was not read, so that each asker can be told.
+//
+// One word holds everything that senders and the turn agree on: the newest item of a stack that both lanes share, the
+// user lane's depth, and whether the actor is scheduled, closed, or not open for user items. So one compare-and-swap
+// is the push, the bound, the check for the end, and the right to schedule. The turn takes the whole stack at once
+// and turns it over into two queues of its own; since nobody ever takes a single item off a stack, an item that comes
+// back at the same place (ABA) does no harm.
 #ifndef TROUPE_ACTOR_MAILBOX_H_
 #define TROUPE_ACTOR_MAILBOX_H_
 
+#include <glog/logging.h>
+
+#include <atomic>
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <variant>
+#include <utility>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
-#include "actor/envelope.h"
+#include "actor/pool.h"
 
 namespace troupe {
 
@@ -26,54 +34,297 @@ enum class Overflow {
   kDropOldest,  // the message that has waited longest makes room
 };
 
-class Mailbox {
- public:
-  // Work of the runtime's own, done in the actor's turn.
-  using Signal = absl::AnyInvocable<void()>;
-  using Item = std::variant<std::unique_ptr<Envelope>, Signal>;
+enum class Lane : uint8_t { kUser, kSystem };
 
+inline constexpr size_t kMaxMailboxCapacity = (size_t{1} << 17) - 1;
+
+// Something that can wait in a mailbox.
+class MailboxItem : public internal::Pooled {
+ public:
+  virtual ~MailboxItem() = default;
+
+  // Of the two kinds of items that an actor knows.
+  bool is_signal() const { return is_signal_; }
+
+ protected:
+  explicit MailboxItem(bool is_signal = false) : is_signal_(is_signal) {}
+
+ private:
+  template <template <typename> class>
+  friend class BasicMailbox;
+  friend class ItemQueue;
+
+  MailboxItem* next_ = nullptr;
+  Lane lane_ = Lane::kUser;
+  const bool is_signal_;
+};
+
+// Items in order; owns them.
+class ItemQueue {
+ public:
+  ItemQueue() = default;
+  ItemQueue(const ItemQueue&) = delete;
+  ~ItemQueue() {
+    while (!empty()) Pop();
+  }
+
+  bool empty() const { return first_ == nullptr; }
+  std::unique_ptr<MailboxItem> Pop() {
+    MailboxItem* item = first_;
+    first_ = item->next_;
+    return std::unique_ptr<MailboxItem>(item);
+  }
+  void Append(std::unique_ptr<MailboxItem> item) {
+    item->next_ = nullptr;
+    AppendChain(item.get(), item.get());
+    item.release();
+  }
+  // Of a chain that ends in null.
+  void AppendChain(MailboxItem* first, MailboxItem* last) {
+    (first_ == nullptr ? first_ : last_->next_) = first;
+    last_ = last;
+  }
+
+ private:
+  MailboxItem* first_ = nullptr;
+  MailboxItem* last_ = nullptr;  // when not empty
+};
+
+// `Atomic` is std::atomic, or what a test puts in its place to run through the schedules.
+template <template <typename> class Atomic>
+class BasicMailbox {
+ public:
   struct PushResult {
     enum { kAccepted, kFull, kClosed } outcome = kAccepted;
     // The caller must schedule the actor: it was idle.
     bool wake = false;
-    // What found no place: the new envelope when refused, the oldest one under kDropOldest.
-    std::unique_ptr<Envelope> dropped;
+    // What found no place: the new item when refused, the oldest one under kDropOldest.
+    std::unique_ptr<MailboxItem> dropped;
   };
 
-  // The capacity must not be 0.
-  Mailbox(size_t capacity, Overflow overflow);
+  // Begins scheduled, and with its user lane not open, as within a turn.
+  BasicMailbox(size_t capacity, Overflow overflow)
+      : capacity_(static_cast<uint32_t>(capacity)),
+        dropping_(overflow == Overflow::kDropOldest ? std::make_shared<DroppingLane>() : nullptr) {
+    CHECK(capacity > 0 && capacity <= kMaxMailboxCapacity) << "a mailbox holds 1 to " << kMaxMailboxCapacity;
+  }
+  ~BasicMailbox() { Close(); }
 
-  PushResult Push(std::unique_ptr<Envelope> envelope);
-  PushResult PushSignal(Signal signal);
+  PushResult Push(std::unique_ptr<MailboxItem> item, Lane lane);
 
-  // The next item for the turn; with user_lane false only the system lane's. Nothing when there is none.
-  std::optional<Item> Pop(bool user_lane);
+  // The next item for the turn; with user_lane false only the system lane's. Null when there is none.
+  std::unique_ptr<MailboxItem> Pop(bool user_lane);
 
   // Ends a turn. True: there is more to do, and the caller must schedule the actor again. False: the actor is idle
-  // until a push says wake. user_lane as for Pop: without it waiting user messages do not wake the actor.
+  // until a push says wake, which may have happened already, so the caller must not touch it any more. user_lane as
+  // for Pop: without it waiting user items do not wake the actor.
   bool EndTurn(bool user_lane);
 
-  // Refuses everything from now on.
-  std::vector<Item> Close();
+  // Refuses everything from now on, and gives what was not read, the system lane's first.
+  std::vector<std::unique_ptr<MailboxItem>> Close();
 
   size_t depth() const;
   size_t capacity() const { return capacity_; }
+  bool drops_oldest() const { return dropping_ != nullptr; }
 
  private:
-  // Takes the right to schedule, if somebody must.
-  bool Wake() { return !std::exchange(scheduled_, true); }
+  // From the low end: flags, the newest item's address, the depth.
+  static constexpr uint64_t kScheduled = 1;  // a turn runs or is queued
+  static constexpr uint64_t kClosed = 2;
+  static constexpr uint64_t kUserLaneShut = 4;  // a user item is not worth a turn
+  static constexpr uint64_t kFlags = internal::kPoolGrain - 1;
+  static constexpr int kDepthShift = 47;
+  static constexpr uint64_t kOneDeep = uint64_t{1} << kDepthShift;
+  static constexpr uint64_t kAddress = (kOneDeep - 1) & ~kFlags;
 
-  const size_t capacity_;
-  const Overflow overflow_;
+  // The user lane of a mailbox that drops its oldest item: senders take from its far end, which a stack cannot give.
+  struct DroppingLane {
+    std::mutex mutex;
+    ItemQueue items;  // guarded by mutex
+    size_t size = 0;  // guarded by mutex
+  };
 
-  mutable std::mutex mutex_;
-  // Guarded by mutex_.
-  std::deque<Item> system_;
-  std::deque<std::unique_ptr<Envelope>> user_;
-  bool user_lane_open_ = false;  // whether a user message is worth a turn
-  bool scheduled_ = false;       // a turn runs or is queued
-  bool closed_ = false;
+  static MailboxItem* Newest(uint64_t word) { return reinterpret_cast<MailboxItem*>(word & kAddress); }
+  static bool Wakes(uint64_t word, Lane lane) {
+    return (word & kScheduled) == 0 && (lane == Lane::kSystem || (word & kUserLaneShut) == 0);
+  }
+
+  PushResult PushDropping(std::unique_ptr<MailboxItem> item);
+  std::unique_ptr<MailboxItem> PopDropping();
+  // Sorts a stack into the turn's queues.
+  void TakeStack(MailboxItem* newest);
+  // Takes what was pushed.
+  void Refill();
+
+  Atomic<uint64_t> word_{kScheduled | kUserLaneShut};
+  // Something may be on the system lane's side of the stack. Apart from the word, which senders wrest from the turn.
+  Atomic<bool> system_hint_{false};
+  const uint32_t capacity_;
+  // Touched only in the actor's turn.
+  uint32_t popped_ = 0;  // user items that the depth still counts
+  ItemQueue system_;
+  ItemQueue user_;
+  // Null unless the policy is kDropOldest. Shared with the turn that ends, since the mailbox may be gone before it has
+  // let the lock go.
+  const std::shared_ptr<DroppingLane> dropping_;
 };
+
+template <template <typename> class Atomic>
+typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem> item, Lane lane) {
+  PushResult result;
+  if (lane == Lane::kSystem) {
+    // Before the swap, after which the actor may be gone.
+    system_hint_.store(true, std::memory_order_relaxed);
+  } else if (dropping_ != nullptr) {
+    return PushDropping(std::move(item));
+  }
+  item->lane_ = lane;
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  uint64_t next = 0;
+  do {
+    const bool full = lane == Lane::kUser && word >> kDepthShift >= capacity_;
+    if ((word & kClosed) != 0 || full) {
+      result.outcome = (word & kClosed) != 0 ? PushResult::kClosed : PushResult::kFull;
+      result.dropped = std::move(item);
+      return result;
+    }
+    item->next_ = Newest(word);
+    result.wake = Wakes(word, lane);
+    next = (word & ~kAddress) | reinterpret_cast<uint64_t>(item.get()) | (result.wake ? kScheduled : 0);
+    if (lane == Lane::kUser) next += kOneDeep;
+  } while (!word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+  item.release();
+  return result;
+}
+
+template <template <typename> class Atomic>
+typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem> item) {
+  PushResult result;
+  std::lock_guard lock(dropping_->mutex);
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  do {
+    if ((word & kClosed) != 0) {
+      result.outcome = PushResult::kClosed;
+      result.dropped = std::move(item);
+      return result;
+    }
+    result.wake = Wakes(word, Lane::kUser);
+  } while (result.wake &&
+           !word_.compare_exchange_weak(word, word | kScheduled, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (dropping_->size == capacity_) {
+    result.outcome = PushResult::kFull;
+    result.dropped = dropping_->items.Pop();
+    --dropping_->size;
+  }
+  dropping_->items.Append(std::move(item));
+  ++dropping_->size;
+  return result;
+}
+
+template <template <typename> class Atomic>
+void BasicMailbox<Atomic>::TakeStack(MailboxItem* newest) {
+  MailboxItem* first[2] = {};
+  MailboxItem* last[2] = {};
+  while (newest != nullptr) {
+    MailboxItem* item = std::exchange(newest, newest->next_);
+    const auto lane = static_cast<size_t>(item->lane_);
+    item->next_ = first[lane];
+    first[lane] = item;
+    if (last[lane] == nullptr) last[lane] = item;
+  }
+  if (first[0] != nullptr) user_.AppendChain(first[0], last[0]);
+  if (first[1] != nullptr) system_.AppendChain(first[1], last[1]);
+}
+
+template <template <typename> class Atomic>
+void BasicMailbox<Atomic>::Refill() {
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  if (Newest(word) == nullptr) return;
+  while (!word_.compare_exchange_weak(word, (word & ~kAddress) - popped_ * kOneDeep, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+  }
+  popped_ = 0;
+  TakeStack(Newest(word));
+}
+
+template <template <typename> class Atomic>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::Pop(bool user_lane) {
+  if (system_hint_.load(std::memory_order_relaxed)) {
+    // First: what is pushed from here on hints again. What hinted before but is not there yet is found at the turn's
+    // end, if not before.
+    system_hint_.store(false, std::memory_order_relaxed);
+    Refill();
+  }
+  if (!system_.empty()) return system_.Pop();
+  if (!user_lane) return nullptr;
+  if (dropping_ != nullptr) return PopDropping();
+  if (user_.empty()) {
+    Refill();
+    if (!system_.empty()) return system_.Pop();
+    if (user_.empty()) return nullptr;
+  }
+  ++popped_;
+  return user_.Pop();
+}
+
+template <template <typename> class Atomic>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopDropping() {
+  std::lock_guard lock(dropping_->mutex);
+  if (dropping_->size == 0) return nullptr;
+  --dropping_->size;
+  return dropping_->items.Pop();
+}
+
+template <template <typename> class Atomic>
+bool BasicMailbox<Atomic>::EndTurn(bool user_lane) {
+  // Held across the swap, so that a sender sees either the turn or that it is over.
+  const std::shared_ptr<DroppingLane> dropping = dropping_;
+  std::unique_lock<std::mutex> lock;
+  if (dropping != nullptr) lock = std::unique_lock(dropping->mutex);
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  for (;;) {
+    if (Newest(word) != nullptr) {
+      Refill();
+      word = word_.load(std::memory_order_relaxed);
+      continue;
+    }
+    const bool user_waits = dropping != nullptr ? dropping->size > 0 : !user_.empty();
+    const bool more = !system_.empty() || (user_lane && user_waits);
+    const uint64_t flags = (more ? kScheduled : 0) | (user_lane ? 0 : kUserLaneShut);
+    const uint64_t next = ((word & ~(kScheduled | kUserLaneShut)) | flags) - popped_ * kOneDeep;
+    // Before the swap, after which another turn may run.
+    const uint32_t popped = std::exchange(popped_, 0);
+    if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed)) return more;
+    popped_ = popped;
+  }
+}
+
+template <template <typename> class Atomic>
+std::vector<std::unique_ptr<MailboxItem>> BasicMailbox<Atomic>::Close() {
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  while (
+      !word_.compare_exchange_weak(word, kScheduled | kClosed, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+  }
+  TakeStack(Newest(word));
+  std::vector<std::unique_ptr<MailboxItem>> unread;
+  while (!system_.empty()) unread.push_back(system_.Pop());
+  while (!user_.empty()) unread.push_back(user_.Pop());
+  if (dropping_ != nullptr) {
+    while (std::unique_ptr<MailboxItem> item = PopDropping()) unread.push_back(std::move(item));
+  }
+  return unread;
+}
+
+template <template <typename> class Atomic>
+size_t BasicMailbox<Atomic>::depth() const {
+  if (dropping_ == nullptr) return word_.load(std::memory_order_relaxed) >> kDepthShift;
+  std::lock_guard lock(dropping_->mutex);
+  return dropping_->size;
+}
+
+template <typename T>
+using StdAtomic = std::atomic<T>;
+using Mailbox = BasicMailbox<StdAtomic>;
 
 }  // namespace troupe
 

@@ -23,6 +23,7 @@ enum class OnFailure {
 struct RestartLimit {
   int max_restarts = 10;
   Duration within = absl::Seconds(10);
+  friend bool operator==(const RestartLimit&, const RestartLimit&) = default;
 };
 
 // The wait before a restart: `initial` after the first failure, doubled for each further one, at most `max`; it begins
@@ -31,6 +32,7 @@ struct RestartLimit {
 struct RestartBackoff {
   Duration initial = absl::ZeroDuration();
   Duration max = absl::Seconds(30);
+  friend bool operator==(const RestartBackoff&, const RestartBackoff&) = default;
 };
 
 class RestartBudget {

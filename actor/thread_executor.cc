@@ -46,11 +46,8 @@ ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options) : options_(options
   const int workers = options_.workers > 0 ? options_.workers : cores;
   for (int i = 0; i < workers; ++i) {
     threads_.emplace_back([this] {
-      std::shared_ptr<Runnable> runnable;
-      while (ready_.Pop(runnable)) {
-        runnable->RunTurn(options_.messages_per_turn);
-        runnable.reset();
-      }
+      Runnable* runnable = nullptr;
+      while (ready_.Pop(runnable)) runnable->RunTurn(options_.messages_per_turn);
     });
   }
   for (int i = 0; i < options_.blocking_threads; ++i) {
@@ -73,9 +70,7 @@ Instant ThreadExecutor::Now() const {
           .count());
 }
 
-void ThreadExecutor::Schedule(std::shared_ptr<Runnable> runnable) {
-  ready_.Push(std::move(runnable), std::numeric_limits<size_t>::max());
-}
+void ThreadExecutor::Schedule(Runnable& runnable) { ready_.Push(&runnable, std::numeric_limits<size_t>::max()); }
 
 bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   return blocking_.Push(std::move(work), options_.blocking_queue_limit);

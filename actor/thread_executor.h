@@ -34,7 +34,7 @@ class ThreadExecutor final : public Executor {
   ~ThreadExecutor() override;
 
   Instant Now() const override;
-  void Schedule(std::shared_ptr<Runnable> runnable) override;
+  void Schedule(Runnable& runnable) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override;
@@ -61,7 +61,7 @@ class ThreadExecutor final : public Executor {
   void RunTimers();
 
   const ThreadExecutorOptions options_;
-  Queue<std::shared_ptr<Runnable>> ready_;
+  Queue<Runnable*> ready_;
   Queue<absl::AnyInvocable<void()>> blocking_;
 
   std::mutex timer_mutex_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
+#include <ctime>
 #include <utility>
 
 #include "actor/future.h"
@@ -41,15 +41,22 @@ void ThreadExecutor::Queue<T>::Close() {
   not_empty_.notify_all();
 }
 
-ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options) : options_(options) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int workers = options_.workers > 0 ? options_.workers : cores;
-  for (int i = 0; i < workers; ++i) {
-    threads_.emplace_back([this] {
-      Runnable* runnable = nullptr;
-      while (ready_.Pop(runnable)) runnable->RunTurn(options_.messages_per_turn);
-    });
-  }
+namespace {
+
+int WorkersFor(const ThreadExecutorOptions& options) {
+  return options.workers > 0 ? options.workers : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+Instant ReadClock(clockid_t clock) {
+  timespec time = {};
+  clock_gettime(clock, &time);
+  return Instant::FromNanos(int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec);
+}
+
+}  // namespace
+
+ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
+    : options_(options), workers_(WorkersFor(options), options.messages_per_turn) {
   for (int i = 0; i < options_.blocking_threads; ++i) {
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
@@ -64,13 +71,9 @@ ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options) : options_(options
 
 ThreadExecutor::~ThreadExecutor() { Stop(); }
 
-Instant ThreadExecutor::Now() const {
-  return Instant::FromNanos(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-          .count());
-}
-
-void ThreadExecutor::Schedule(Runnable& runnable) { ready_.Push(&runnable, std::numeric_limits<size_t>::max()); }
+// What std::chrono::steady_clock reads.
+Instant ThreadExecutor::Now() const { return ReadClock(CLOCK_MONOTONIC); }
+Instant ThreadExecutor::CoarseNow() const { return ReadClock(CLOCK_MONOTONIC_COARSE); }
 
 bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   return blocking_.Push(std::move(work), options_.blocking_queue_limit);
@@ -127,7 +130,7 @@ void ThreadExecutor::RunTimers() {
 
 void ThreadExecutor::Stop() {
   std::lock_guard stop_lock(stop_mutex_);
-  ready_.Close();
+  workers_.Stop();
   blocking_.Close();
   std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>> dropped;
   {

@@ -1,5 +1,7 @@
-// The executor of production: worker threads for turns, a small pool for work that blocks, one thread for timers.
-// An idle one uses no CPU: all threads sleep until there is something to do or a timer is due.
+// The executor of production: worker threads for turns, a small pool for work
+// that blocks, one thread for timers. An idle one uses no CPU: all threads
+// sleep until there is something to do or a timer is due. worker_pool.h says
+// how actors get their turns.
 #ifndef TROUPE_ACTOR_THREAD_EXECUTOR_H_
 #define TROUPE_ACTOR_THREAD_EXECUTOR_H_
 
@@ -7,20 +9,21 @@
 #include <cstddef>
 #include <deque>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "actor/executor.h"
+#include "actor/worker_pool.h"
 
 namespace troupe {
 
 struct ThreadExecutorOptions {
   // 0: one for each core.
   int workers = 0;
-  // Work that waits for the disk, not for a core; a few suffice, since writes are gathered before they come here.
+  // Work that waits for the disk, not for a core; a few suffice, since writes
+  // are gathered before they come here.
   int blocking_threads = 4;
   // Blocking work that may wait for a thread.
   size_t blocking_queue_limit = 4096;
@@ -34,7 +37,8 @@ class ThreadExecutor final : public Executor {
   ~ThreadExecutor() override;
 
   Instant Now() const override;
-  void Schedule(Runnable& runnable) override;
+  Instant CoarseNow() const override;
+  void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override;
@@ -61,7 +65,7 @@ class ThreadExecutor final : public Executor {
   void RunTimers();
 
   const ThreadExecutorOptions options_;
-  Queue<Runnable*> ready_;
+  WorkerPool workers_;
   Queue<absl::AnyInvocable<void()>> blocking_;
 
   std::mutex timer_mutex_;

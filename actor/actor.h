@@ -25,6 +25,7 @@
 #include <concepts>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -108,7 +109,7 @@ class ActorContext {
   template <typename B>
   void Watch(const Address<B>& other) {
     cell_.Watch(other.cell(), [](Terminated terminated) -> std::unique_ptr<Envelope> {
-      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated), Reply<void>());
+      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated));
     });
   }
   template <typename B>
@@ -138,12 +139,7 @@ class ActorContext {
   // Calls back with the answer in a turn of this incarnation; never, if that ends before.
   template <typename R, typename F>
   void Then(Future<R> future, F callback) {
-    std::move(future).Then([cell = self_cell(), incarnation = cell_.incarnation(),
-                            callback = std::move(callback)](Outcome<R> outcome) mutable {
-      cell->PostToIncarnation(incarnation, [callback = std::move(callback), outcome = std::move(outcome)]() mutable {
-        callback(std::move(outcome));
-      });
-    });
+    std::move(future).ThenAnswer(std::make_unique<Continuation<R, F>>(cell_, std::move(callback)));
   }
 
   // Runs `work` on the blocking pool and calls back with what it returns, an absl::Status or StatusOr, as Then does.
@@ -178,9 +174,36 @@ class ActorContext {
   requires Handles<A, M>
   static LocalCell::EnvelopeMaker MakerOf(M message) {
     return [message = std::move(message)]() -> std::unique_ptr<Envelope> {
-      return std::make_unique<HandlerEnvelope<A, M>>(message, Reply<ResultOf<M>>());
+      return std::make_unique<HandlerEnvelope<A, M>>(message);
     };
   }
+
+  // A callback that waits for its answer, then, with it, in the actor's mailbox. The item comes first among the bases:
+  // a mailbox needs its address to be that of the block.
+  template <typename R, typename F>
+  class Continuation final : public LocalCell::Signal, public internal::Waiter<R> {
+   public:
+    using LocalCell::Signal::operator new;
+    using LocalCell::Signal::operator delete;
+
+    Continuation(LocalCell& cell, F callback)
+        : cell_(cell.self()), incarnation_(cell.incarnation()), callback_(std::move(callback)) {}
+    void Answer(Outcome<R> outcome) override {
+      outcome_ = std::move(outcome);
+      // Held here, since what is posted may be gone at once.
+      const std::shared_ptr<LocalCell> cell = std::move(cell_);
+      cell->PostSignal(std::unique_ptr<LocalCell::Signal>(this));
+    }
+    void Run(LocalCell& cell) override {
+      cell.RunInIncarnation(incarnation_, [this] { callback_(*std::move(outcome_)); });
+    }
+
+   private:
+    std::shared_ptr<LocalCell> cell_;
+    const uint64_t incarnation_;
+    std::optional<Outcome<R>> outcome_;
+    F callback_;
+  };
 
   LocalCell& cell_;
 };

@@ -74,9 +74,7 @@ class Address {
   // a dead letter.
   template <typename M>
   requires Handles<A, M>
-  bool Tell(M message) const {
-    return cell_->Deliver(std::make_unique<HandlerEnvelope<A, M>>(std::move(message), Reply<ResultOf<M>>()));
-  }
+  bool Tell(M message) const { return cell_->Deliver(std::make_unique<HandlerEnvelope<A, M>>(std::move(message))); }
 
   // Hands the message over and gives the answer that will come. The timeout covers the wait in the mailbox, the
   // handler, and the way back; when it is over the asker gets kDeadlineExceeded, and a message that is not yet
@@ -84,7 +82,7 @@ class Address {
   template <typename M>
   requires Handles<A, M> Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout)
   const {
-    const Instant deadline = cell_->executor().Now() + timeout;
+    const Instant deadline = cell_->executor().DeadlineIn(timeout);
     auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
     auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
     envelope->deadline = deadline;

@@ -134,6 +134,34 @@ DeterministicExecutor::TimerId DeterministicExecutor::RunAt(Instant when, absl::
   return simulator_.At(when, node_, Simulator::Kind::kTimer, std::move(callback));
 }
 
+namespace {
+
+// Lives in the simulator until the deadline, a cancel, or the node's end, which it makes an answer too.
+class ExpireOnce {
+ public:
+  explicit ExpireOnce(Deadline& deadline) : deadline_(&deadline) {}
+  ExpireOnce(ExpireOnce&& other) noexcept : deadline_(std::exchange(other.deadline_, nullptr)) {}
+  ~ExpireOnce() { Expire(Deadline::ExecutorEnded()); }
+
+  void Expire(const absl::Status& status) {
+    Deadline* deadline = std::exchange(deadline_, nullptr);
+    if (deadline == nullptr || !deadline->TryRef()) return;
+    deadline->Expire(status);
+    deadline->Unref();
+  }
+
+ private:
+  Deadline* deadline_;
+};
+
+}  // namespace
+
+void DeterministicExecutor::Arm(Deadline& deadline, Instant when) {
+  deadline.timer_ = RunAt(when, [expire = ExpireOnce(deadline)]() mutable {
+    expire.Expire(absl::DeadlineExceededError("no answer before the deadline"));
+  });
+}
+
 void DeterministicExecutor::Stop() {
   if (stopped_) return;
   stopped_ = true;

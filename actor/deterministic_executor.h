@@ -117,6 +117,8 @@ class DeterministicExecutor final : public Executor {
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override { return simulator_.Cancel(id); }
+  void Arm(Deadline& deadline, Instant when) override;
+  void Disarm(Deadline& deadline) override { simulator_.Cancel(deadline.timer_); }
   void Stop() override;
 
  private:

@@ -88,15 +88,17 @@ class MessageEnvelope : public Envelope {
     control = kIsControl<M>;
   }
 
+  // Of a Tell.
+  explicit MessageEnvelope(M message) : message_(std::move(message)) { control = kIsControl<M>; }
   ~MessageEnvelope() override {
-    if (held_ != nullptr) held_->Release(absl::OkStatus());
+    if (held_) held_->Release(absl::OkStatus());
   }
 
   const std::type_info& type() const final { return typeid(M); }
   void* message() final { return &message_; }
   void Fail(const absl::Status& status) final {
-    if (held_ != nullptr) {
-      std::exchange(held_, nullptr)->Release(status);
+    if (held_) {
+      std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(status);
     } else {
       reply_(status);
     }
@@ -108,7 +110,7 @@ class MessageEnvelope : public Envelope {
   // For the handler, whose failure is still this asker's answer.
   Reply<ResultOf<M>> LendReply() {
     held_ = reply_.state();
-    if (held_ != nullptr) held_->Hold();
+    if (held_) held_->Hold();
     return std::move(reply_);
   }
 
@@ -116,7 +118,7 @@ class MessageEnvelope : public Envelope {
   Reply<ResultOf<M>> reply_;
 
  private:
-  std::shared_ptr<internal::FutureState<ResultOf<M>>> held_;
+  internal::FutureRef<ResultOf<M>> held_;
 };
 
 // A message for an actor of known type.

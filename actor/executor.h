@@ -3,9 +3,13 @@
 #ifndef TROUPE_ACTOR_EXECUTOR_H_
 #define TROUPE_ACTOR_EXECUTOR_H_
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "actor/pool.h"
 #include "actor/time.h"
 
 namespace troupe {
@@ -25,6 +29,52 @@ class Runnable {
  private:
   friend class ReadyList;
   Runnable* next_ready_ = nullptr;
+};
+
+// An ask that ends at a point in time, unless it has its answer before. Counts who refers to it.
+class Deadline : public internal::Pooled {
+ public:
+  // Ends it, unless it has ended. Short, and does not block.
+  virtual void Expire(const absl::Status& status) = 0;
+
+  void Ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  // False: nobody else refers to it any more.
+  bool TryRef() {
+    uint32_t refs = refs_.load(std::memory_order_relaxed);
+    while (refs != 0 && !refs_.compare_exchange_weak(refs, refs + 1, std::memory_order_relaxed)) {
+    }
+    return refs != 0;
+  }
+  void Unref() {
+    // The last owner of what no wheel knows is alone with it.
+    // In this order: the wheel takes its reference first, then lets go.
+    const bool alone = !armed() && refs_.load(std::memory_order_acquire) == 1;
+    if (!alone && refs_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (alone) refs_.store(0, std::memory_order_relaxed);
+    OnUnreferenced();
+  }
+
+  // What an ask gets whose executor ends before it.
+  static absl::Status ExecutorEnded() { return absl::UnknownError("the actors were ended before an answer came"); }
+
+ protected:
+  virtual ~Deadline() = default;
+  // Disarms and deletes it.
+  virtual void OnUnreferenced() = 0;
+
+ private:
+  friend class DeadlineWheel;
+  friend class DeterministicExecutor;
+
+  bool armed() const { return wheel_mutex_.load(std::memory_order_acquire) != nullptr; }
+
+  std::atomic<uint32_t> refs_{1};
+  uint64_t timer_ = 0;  // of an executor that makes a timer of it
+  // Of the wheel that it is in: the lock that guards the rest; null when it is in none.
+  std::atomic<std::mutex*> wheel_mutex_{nullptr};
+  int64_t tick_ = 0;
+  Deadline* next_ = nullptr;
+  Deadline** link_ = nullptr;  // what points here
 };
 
 //   Threads:  any thread may call anything.
@@ -57,6 +107,14 @@ class Executor {
 
   // The callback will not start after this, but may be running. False: it has started, was cancelled, or never was.
   virtual bool CancelTimer(TimerId id) = 0;
+
+  // The moment at which something ends that may last this long: never early, and late by a hundredth at most.
+  virtual Instant DeadlineIn(Duration timeout) const { return Now() + timeout; }
+  // Ends it with kDeadlineExceeded at `when` or up to a few milliseconds later, never early, or with ExecutorEnded when
+  // the executor stops, or here and now when it has. Once only for each, before it is shared.
+  virtual void Arm(Deadline& deadline, Instant when) = 0;
+  // It has ended, or will be gone.
+  virtual void Disarm(Deadline& deadline) = 0;
 
   // Ends all threads once they have finished what they are in, and drops the rest. May be called twice. Not from a
   // turn, a timer or blocking work.

@@ -2,17 +2,17 @@
 #ifndef TROUPE_ACTOR_FUTURE_H_
 #define TROUPE_ACTOR_FUTURE_H_
 
-#include <condition_variable>
+#include <atomic>
+#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/executor.h"
+#include "actor/pool.h"
 #include "actor/time.h"
 
 namespace troupe {
@@ -27,114 +27,135 @@ bool InActorTurn();
 
 namespace internal {
 
-// The place where the answer, the deadline and the asker meet; the first to resolve it wins.
+// What is called once with the outcome.
 template <typename R>
-class FutureState : public std::enable_shared_from_this<FutureState<R>> {
+class Waiter : public Pooled {
+ public:
+  virtual ~Waiter() = default;
+  // Takes this object along.
+  virtual void Answer(Outcome<R> outcome) = 0;
+};
+
+template <typename R, typename F>
+class WaiterOf final : public Waiter<R> {
+ public:
+  explicit WaiterOf(F callback) : callback_(std::move(callback)) {}
+  void Answer(Outcome<R> outcome) override {
+    std::unique_ptr<WaiterOf> self(this);
+    callback_(std::move(outcome));
+  }
+
+ private:
+  F callback_;
+};
+
+// Waits until the bits are set: for a moment busily, since most answers come soon, then asleep.
+void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits);
+
+// The place where the answer, the deadline and the asker meet; the first to resolve it wins. What has happened is in
+// one word of flags, so that an answer to an actor that waits already costs one exchange.
+template <typename R>
+class FutureState final : public Deadline {
  public:
   // Arms the deadline, which must be done before the state is shared.
   void SetDeadline(Executor& executor, Instant deadline) {
     executor_ = &executor;
-    timer_ = executor.RunAt(deadline, [guard = DeadlineGuard(this->weak_from_this())] {
-      guard.Resolve(absl::DeadlineExceededError("no answer before the deadline"));
-    });
+    executor.Arm(*this, deadline);
   }
 
-  void Resolve(Outcome<R> outcome, bool cancel_timer = true) {
-    absl::AnyInvocable<void(Outcome<R>)> callback;
-    {
-      std::lock_guard lock(mutex_);
-      if (resolved_) return;
-      resolved_ = true;
-      if (!callback_) {
-        outcome_ = std::move(outcome);
-        // Under the lock: a waiter that wakes by itself may otherwise end the state's life first.
-        ready_.notify_all();
-      } else {
-        callback = std::move(callback_);
-      }
+  void Expire(const absl::Status& status) override { Resolve(status); }
+
+  void Resolve(Outcome<R> outcome) {
+    const uint32_t before = flags_.fetch_or(kResolved, std::memory_order_acq_rel);
+    if ((before & kResolved) != 0) return;
+    // Not after this, so that an answer may outlive the executor.
+    if (executor_ != nullptr) executor_->Disarm(*this);
+    if ((before & kWaiter) != 0) return waiter_.release()->Answer(std::move(outcome));
+    outcome_ = std::move(outcome);
+    if ((flags_.fetch_or(kReady, std::memory_order_acq_rel) & kWaiter) != 0) {
+      return waiter_.release()->Answer(*std::move(outcome_));
     }
-    if (cancel_timer && executor_ != nullptr) executor_->CancelTimer(timer_);
-    if (callback) callback(std::move(outcome));
+    flags_.notify_all();
   }
 
   // The answering end is gone without an answer.
   void Abandon() {
-    {
-      std::lock_guard lock(mutex_);
-      if (held_) {
-        abandoned_ = true;
-        return;
-      }
-    }
-    Resolve(absl::UnknownError("the actor ended or let the question go; what it did before is unknown"));
+    if ((flags_.fetch_or(kAbandoned, std::memory_order_acq_rel) & kHeld) == 0) ResolveAbandoned();
   }
 
   // While a handler runs, a Reply that dies is not an answer yet: it may die because the handler fails.
-  void Hold() {
-    std::lock_guard lock(mutex_);
-    held_ = true;
-  }
+  void Hold() { flags_.fetch_or(kHeld, std::memory_order_acq_rel); }
   // The handler has ended, with this failure or OK.
   void Release(const absl::Status& failure) {
-    bool abandoned = false;
-    {
-      std::lock_guard lock(mutex_);
-      held_ = false;
-      abandoned = std::exchange(abandoned_, false);
-    }
+    const uint32_t before = flags_.fetch_and(~kHeld, std::memory_order_acq_rel);
     if (!failure.ok()) {
       Resolve(failure);
-    } else if (abandoned) {
-      Abandon();
+    } else if ((before & kAbandoned) != 0) {
+      ResolveAbandoned();
     }
   }
 
   Outcome<R> Wait() {
-    std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return outcome_.has_value(); });
+    WaitForBits(flags_, kReady);
     return *std::move(outcome_);
   }
 
-  void Then(absl::AnyInvocable<void(Outcome<R>)> callback) {
-    {
-      std::lock_guard lock(mutex_);
-      if (!resolved_) {
-        callback_ = std::move(callback);
-        return;
-      }
-    }
-    callback(*std::move(outcome_));
+  void Then(std::unique_ptr<Waiter<R>> waiter) {
+    waiter_ = std::move(waiter);
+    const uint32_t before = flags_.fetch_or(kWaiter, std::memory_order_acq_rel);
+    // Else whoever resolves it, or is about to, finds the waiter.
+    if ((before & kReady) != 0) waiter_.release()->Answer(*std::move(outcome_));
   }
 
  private:
-  // Lives in the executor until the deadline, a cancel, or the executor's end, which it makes an answer too. After
-  // that nothing here touches the executor, so an answer may outlive it.
-  class DeadlineGuard {
-   public:
-    explicit DeadlineGuard(std::weak_ptr<FutureState> state) : state_(std::move(state)) {}
-    DeadlineGuard(DeadlineGuard&&) = default;
-    ~DeadlineGuard() { Resolve(absl::UnknownError("the actors were ended before an answer came")); }
+  static constexpr uint32_t kResolved = 1;  // there is an outcome, and no other will be taken
+  static constexpr uint32_t kReady = 2;     // it is in outcome_
+  static constexpr uint32_t kWaiter = 4;    // waiter_ is set
+  static constexpr uint32_t kHeld = 8;
+  static constexpr uint32_t kAbandoned = 16;
 
-    void Resolve(absl::Status status) const {
-      if (auto state = state_.lock()) state->Resolve(std::move(status), /*cancel_timer=*/false);
-    }
-
-   private:
-    std::weak_ptr<FutureState> state_;
-  };
+  void ResolveAbandoned() {
+    Resolve(absl::UnknownError("the actor ended or let the question go; what it did before is unknown"));
+  }
+  void OnUnreferenced() override {
+    if ((flags_.load(std::memory_order_acquire) & kResolved) == 0 && executor_ != nullptr) executor_->Disarm(*this);
+    delete this;
+  }
 
   // Fixed once SetDeadline has returned.
   Executor* executor_ = nullptr;
-  Executor::TimerId timer_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable ready_;
-  // Guarded by mutex_.
-  bool resolved_ = false;
-  bool held_ = false;
-  bool abandoned_ = false;  // while held
+  std::atomic<uint32_t> flags_{0};
+  // Of whoever resolves it until kReady, then of the asker.
   std::optional<Outcome<R>> outcome_;
-  absl::AnyInvocable<void(Outcome<R>)> callback_;
+  // Of the asker until kWaiter, then of whoever resolves it.
+  std::unique_ptr<Waiter<R>> waiter_;
+};
+
+// A reference to a FutureState.
+template <typename R>
+class FutureRef {
+ public:
+  FutureRef() = default;
+  // Takes over a reference.
+  explicit FutureRef(FutureState<R>* state) : state_(state) {}
+  FutureRef(const FutureRef& other) : state_(other.state_) {
+    if (state_ != nullptr) state_->Ref();
+  }
+  FutureRef(FutureRef&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  FutureRef& operator=(FutureRef other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~FutureRef() {
+    if (state_ != nullptr) state_->Unref();
+  }
+
+  FutureState<R>* operator->() const { return state_; }
+  explicit operator bool() const { return state_ != nullptr; }
+
+ private:
+  FutureState<R>* state_ = nullptr;
 };
 
 void CheckMayWait();
@@ -147,7 +168,7 @@ void ForbidWaiting();
 template <typename R>
 class [[nodiscard]] Future {
  public:
-  explicit Future(std::shared_ptr<internal::FutureState<R>> state) : state_(std::move(state)) {}
+  explicit Future(internal::FutureRef<R> state) : state_(std::move(state)) {}
 
   // Blocks this thread until the outcome is there. Never in an actor's turn (checked).
   Outcome<R> Wait() && {
@@ -157,10 +178,15 @@ class [[nodiscard]] Future {
 
   // Calls back once with the outcome, on the thread that brings it, or here and now when it is there already. The
   // callback must not throw, block or Wait. In an actor use Context::Then, which comes back in the actor's own turn.
-  void Then(absl::AnyInvocable<void(Outcome<R>)> callback) && { state_->Then(std::move(callback)); }
+  template <typename F>
+  void Then(F callback) && {
+    state_->Then(std::make_unique<internal::WaiterOf<R, F>>(std::move(callback)));
+  }
+  // For Context.
+  void ThenAnswer(std::unique_ptr<internal::Waiter<R>> waiter) && { state_->Then(std::move(waiter)); }
 
  private:
-  std::shared_ptr<internal::FutureState<R>> state_;
+  internal::FutureRef<R> state_;
 };
 
 // The asked actor's end. Answer it once, in the handler or any time later, from any thread. When it dies unanswered
@@ -170,7 +196,7 @@ template <typename R>
 class Reply {
  public:
   Reply() = default;
-  explicit Reply(std::shared_ptr<internal::FutureState<R>> state) : state_(std::move(state)) {}
+  explicit Reply(internal::FutureRef<R> state) : state_(std::move(state)) {}
   Reply(Reply&& other) noexcept = default;
   Reply& operator=(Reply&& other) noexcept {
     if (this != &other) {
@@ -182,35 +208,36 @@ class Reply {
   ~Reply() { Abandon(); }
 
   // False for a Tell, and once answered.
-  bool asked() const { return state_ != nullptr; }
+  bool asked() const { return static_cast<bool>(state_); }
 
   // For the envelope: what it holds while the handler has this.
-  const std::shared_ptr<internal::FutureState<R>>& state() const { return state_; }
+  const internal::FutureRef<R>& state() const { return state_; }
 
   void operator()(Outcome<R> outcome) {
-    if (auto state = std::exchange(state_, nullptr)) state->Resolve(std::move(outcome));
+    if (state_) std::exchange(state_, internal::FutureRef<R>())->Resolve(std::move(outcome));
   }
 
  private:
   void Abandon() {
-    if (auto state = std::exchange(state_, nullptr)) state->Abandon();
+    if (state_) std::exchange(state_, internal::FutureRef<R>())->Abandon();
   }
 
-  std::shared_ptr<internal::FutureState<R>> state_;
+  internal::FutureRef<R> state_;
 };
 
 // Both ends of one answer; past the deadline the asker's ends in kDeadlineExceeded.
 template <typename R>
 std::pair<Future<R>, Reply<R>> MakeFuture(Executor& executor, Instant deadline) {
-  auto state = std::make_shared<internal::FutureState<R>>();
+  internal::FutureRef<R> state(new internal::FutureState<R>());
   state->SetDeadline(executor, deadline);
-  return {Future<R>(state), Reply<R>(state)};
+  internal::FutureRef<R> other = state;
+  return {Future<R>(std::move(state)), Reply<R>(std::move(other))};
 }
 
 // A future whose outcome is there already.
 template <typename R>
 Future<R> ResolvedFuture(Outcome<R> outcome) {
-  auto state = std::make_shared<internal::FutureState<R>>();
+  internal::FutureRef<R> state(new internal::FutureState<R>());
   state->Resolve(std::move(outcome));
   return Future<R>(std::move(state));
 }

@@ -72,7 +72,7 @@ bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
   return !closed && mailbox_.drops_oldest();
 }
 
-bool LocalCell::PostItem(std::unique_ptr<MailboxItem> signal) {
+bool LocalCell::PostSignal(std::unique_ptr<Signal> signal) {
   Mailbox::PushResult result = mailbox_.Push(std::move(signal), Lane::kSystem);
   if (result.wake) executor_.Schedule(*this);
   return result.outcome == Mailbox::PushResult::kAccepted;
@@ -158,20 +158,20 @@ void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
 
 namespace {
 
-// Ends turns that last: a neighbour waits for this one. Looks at the clock after 1, 2, 4, ... messages only, so that a
-// turn of quick messages costs nothing for it, and one of slow messages lasts twice the limit at most.
+// Ends turns that last: a neighbour waits for this one. Looks at the clock after 2, 4, 8, ... messages only, so that
+// turns of one message or of quick ones cost nothing for it, and one of slow messages lasts about twice the limit.
 class TurnClock {
  public:
   bool Expired(const Executor& executor, int handled) {
-    if ((handled & (handled - 1)) != 0) return false;
-    const Instant now = executor.CoarseNow();
-    if (handled == 1) begin_ = now;
-    return now - begin_ >= kTurnLimit;
+    if ((handled & (handled - 1)) != 0 || handled == 1) return false;
+    const int64_t now = executor.CoarseNow().nanos();
+    if (handled == 2) begin_ = now;
+    return now - begin_ >= kTurnLimitNanos;
   }
 
  private:
-  static constexpr Duration kTurnLimit = absl::Milliseconds(5);
-  Instant begin_;
+  static constexpr int64_t kTurnLimitNanos = 5'000'000;
+  int64_t begin_ = 0;
 };
 
 }  // namespace
@@ -202,7 +202,7 @@ void LocalCell::RunTurn(int max_messages) {
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
   if (item->is_signal()) {
-    static_cast<Signal&>(*item).Run();
+    static_cast<Signal&>(*item).Run(*this);
   } else {
     HandleEnvelope(std::unique_ptr<Envelope>(static_cast<Envelope*>(item.release())));
   }

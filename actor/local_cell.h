@@ -64,6 +64,12 @@ class LocalCell : public Cell, public Runnable {
   using EnvelopeMaker = absl::AnyInvocable<std::unique_ptr<Envelope>()>;
   using TerminatedMaker = std::unique_ptr<Envelope> (*)(Terminated);
 
+  // Work of the runtime's own, done in the actor's turn.
+  class Signal : public MailboxItem {
+   public:
+    Signal() : MailboxItem(/*is_signal=*/true) {}
+    virtual void Run(LocalCell& cell) = 0;
+  };
   // The parent, null for a top-level actor, outlives its child's last turn.
   LocalCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options);
   ~LocalCell() override;
@@ -90,6 +96,8 @@ class LocalCell : public Cell, public Runnable {
   void PostToIncarnation(uint64_t incarnation, F fn) {
     Post([this, incarnation, fn = std::move(fn)]() mutable { RunInIncarnation(incarnation, [&fn] { fn(); }); });
   }
+  // False: the actor has terminated, and the signal was destroyed unrun.
+  bool PostSignal(std::unique_ptr<Signal> signal);
   // Ends the actor without hooks, when the executor has stopped for good.
   void Abandon();
 
@@ -104,6 +112,8 @@ class LocalCell : public Cell, public Runnable {
   ActorSystem& system() { return system_; }
   uint64_t incarnation() const { return incarnation_; }
   void StopAfterCallback() { stop_requested_ = true; }
+  // Guarded; not when that incarnation has ended.
+  void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
   void AdoptChild(std::shared_ptr<LocalCell> child);
   void Fail(absl::Status status);
   bool failure_pending() const { return !pending_failure_.ok(); }
@@ -124,17 +134,11 @@ class LocalCell : public Cell, public Runnable {
  private:
   friend class CellTable;
 
-  // Work of the runtime's own, done in the actor's turn.
-  class Signal : public MailboxItem {
-   public:
-    Signal() : MailboxItem(/*is_signal=*/true) {}
-    virtual void Run() = 0;
-  };
   template <typename F>
   class SignalOf final : public Signal {
    public:
     explicit SignalOf(F fn) : fn_(std::move(fn)) {}
-    void Run() override { fn_(); }
+    void Run(LocalCell&) override { fn_(); }
 
    private:
     F fn_;
@@ -170,9 +174,8 @@ class LocalCell : public Cell, public Runnable {
   // False: the actor has terminated, and `fn` was destroyed unrun.
   template <typename F>
   bool Post(F fn) {
-    return PostItem(std::make_unique<SignalOf<F>>(std::move(fn)));
+    return PostSignal(std::make_unique<SignalOf<F>>(std::move(fn)));
   }
-  bool PostItem(std::unique_ptr<MailboxItem> signal);
   void Bury(DeadLetterReason reason, Envelope& envelope);
   std::mutex& mutex() const;
 
@@ -183,7 +186,6 @@ class LocalCell : public Cell, public Runnable {
   void HandleItem(std::unique_ptr<MailboxItem> item);
   void StopIfRequested();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
-  void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
   template <typename F>
   absl::Status RunGuarded(F callback);

@@ -38,7 +38,8 @@ enum class Lane : uint8_t { kUser, kSystem };
 
 inline constexpr size_t kMaxMailboxCapacity = (size_t{1} << 17) - 1;
 
-// Something that can wait in a mailbox.
+// Something that can wait in a mailbox. Must be the first base of what is allocated, since its address goes into the
+// mailbox's word and must be aligned as the pool aligns.
 class MailboxItem : public internal::Pooled {
  public:
   virtual ~MailboxItem() = default;
@@ -151,7 +152,7 @@ class BasicMailbox {
 
   PushResult PushDropping(std::unique_ptr<MailboxItem> item);
   std::unique_ptr<MailboxItem> PopDropping();
-  // Sorts a stack into the turn's queues.
+  // Sorts a stack, not an empty one, into the turn's queues.
   void TakeStack(MailboxItem* newest);
   // Takes what was pushed.
   void Refill();
@@ -223,6 +224,10 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std
 
 template <template <typename> class Atomic>
 void BasicMailbox<Atomic>::TakeStack(MailboxItem* newest) {
+  if (newest->next_ == nullptr) {
+    (newest->lane_ == Lane::kSystem ? system_ : user_).AppendChain(newest, newest);
+    return;
+  }
   MailboxItem* first[2] = {};
   MailboxItem* last[2] = {};
   while (newest != nullptr) {
@@ -305,7 +310,7 @@ std::vector<std::unique_ptr<MailboxItem>> BasicMailbox<Atomic>::Close() {
   while (
       !word_.compare_exchange_weak(word, kScheduled | kClosed, std::memory_order_acq_rel, std::memory_order_relaxed)) {
   }
-  TakeStack(Newest(word));
+  if (Newest(word) != nullptr) TakeStack(Newest(word));
   std::vector<std::unique_ptr<MailboxItem>> unread;
   while (!system_.empty()) unread.push_back(system_.Pop());
   while (!user_.empty()) unread.push_back(user_.Pop());

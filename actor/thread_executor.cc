@@ -106,24 +106,53 @@ bool ThreadExecutor::CancelTimer(TimerId id) {
   return true;
 }
 
+Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
+  // The coarse clock's steps are 10 ms at most, a hundredth of this.
+  if (timeout < absl::Seconds(1)) return Now() + timeout;
+  return CoarseNow() + (timeout + absl::Milliseconds(10));
+}
+
+void ThreadExecutor::Arm(Deadline& deadline, Instant when) {
+  if (!deadlines_.Arm(deadline, when)) return deadline.Expire(Deadline::ExecutorEnded());
+  if (when.nanos() >= next_look_.load()) return;
+  // Once the thread waits, so that it cannot miss this.
+  { std::lock_guard lock(timer_mutex_); }
+  timer_changed_.notify_one();
+}
+
+Instant ThreadExecutor::NextTimer() {
+  // Before the wheel is looked at: who comes to it after the look sees this, and calls.
+  next_look_.store(Instant::Never().nanos());
+  const Instant deadline = deadlines_.Earliest();
+  next_look_.store(deadline.nanos());
+  return timers_.empty() ? deadline : std::min(deadline, timers_.begin()->first.first);
+}
+
 void ThreadExecutor::RunTimers() {
   internal::ForbidWaiting();
   std::unique_lock lock(timer_mutex_);
   while (!timers_stopped_) {
-    if (timers_.empty() || timers_.begin()->first.first == Instant::Never()) {
+    const Instant next = NextTimer();
+    if (next == Instant::Never()) {
       timer_changed_.wait(lock);
       continue;
     }
-    Instant when = timers_.begin()->first.first;
-    if (Now() < when) {
-      timer_changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(when.nanos())));
+    const Instant now = Now();
+    if (now < next) {
+      timer_changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next.nanos())));
       continue;
     }
-    auto timer = timers_.extract(timers_.begin());
-    timer_times_.erase(timer.key().second);
+    std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>>::node_type timer;
+    if (!timers_.empty() && timers_.begin()->first.first <= now) {
+      timer = timers_.extract(timers_.begin());
+      timer_times_.erase(timer.key().second);
+    }
     lock.unlock();
-    timer.mapped()();
-    timer.mapped() = nullptr;
+    if (!timer.empty()) {
+      timer.mapped()();
+      timer.mapped() = nullptr;
+    }
+    deadlines_.ExpireDue(now);
     lock.lock();
   }
 }
@@ -142,6 +171,7 @@ void ThreadExecutor::Stop() {
   timer_changed_.notify_all();
   // Before the join: a thread may wait for what one of them answers by its end.
   dropped.clear();
+  deadlines_.Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

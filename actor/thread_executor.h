@@ -5,6 +5,7 @@
 #ifndef TROUPE_ACTOR_THREAD_EXECUTOR_H_
 #define TROUPE_ACTOR_THREAD_EXECUTOR_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -14,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actor/deadline_wheel.h"
 #include "actor/executor.h"
 #include "actor/worker_pool.h"
 
@@ -42,6 +44,9 @@ class ThreadExecutor final : public Executor {
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override;
+  Instant DeadlineIn(Duration timeout) const override;
+  void Arm(Deadline& deadline, Instant when) override;
+  void Disarm(Deadline& deadline) override { DeadlineWheel::Disarm(deadline); }
   void Stop() override;
 
  private:
@@ -63,10 +68,16 @@ class ThreadExecutor final : public Executor {
   };
 
   void RunTimers();
+  // When the timers' thread must look again. With timer_mutex_.
+  Instant NextTimer();
 
   const ThreadExecutorOptions options_;
   WorkerPool workers_;
   Queue<absl::AnyInvocable<void()>> blocking_;
+
+  DeadlineWheel deadlines_;
+  // When the timers' thread will look at the wheel next. Never while it makes up its mind.
+  std::atomic<int64_t> next_look_{Instant::Never().nanos()};
 
   std::mutex timer_mutex_;
   std::condition_variable timer_changed_;

@@ -60,7 +60,7 @@ LocalCell::~LocalCell() = default;
 // What other threads do: push.
 
 bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
-  const Lane lane = envelope->control ? Lane::kSystem : Lane::kUser;
+  const MailboxLane lane = envelope->control ? MailboxLane::kSystem : MailboxLane::kUser;
   Mailbox::PushResult result = mailbox_.Push(std::move(envelope), lane);
   if (result.wake) executor_.Schedule(*this);
   if (result.dropped == nullptr) [[likely]] {
@@ -73,7 +73,7 @@ bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
 }
 
 bool LocalCell::PostSignal(std::unique_ptr<Signal> signal) {
-  Mailbox::PushResult result = mailbox_.Push(std::move(signal), Lane::kSystem);
+  Mailbox::PushResult result = mailbox_.Push(std::move(signal), MailboxLane::kSystem);
   if (result.wake) executor_.Schedule(*this);
   return result.outcome == Mailbox::PushResult::kAccepted;
 }

@@ -34,7 +34,7 @@ enum class Overflow {
   kDropOldest,  // the message that has waited longest makes room
 };
 
-enum class Lane : uint8_t { kUser, kSystem };
+enum class MailboxLane : uint8_t { kUser, kSystem };
 
 inline constexpr size_t kMaxMailboxCapacity = (size_t{1} << 17) - 1;
 
@@ -56,7 +56,7 @@ class MailboxItem : public internal::Pooled {
   friend class ItemQueue;
 
   MailboxItem* next_ = nullptr;
-  Lane lane_ = Lane::kUser;
+  MailboxLane lane_ = MailboxLane::kUser;
   const bool is_signal_;
 };
 
@@ -111,7 +111,7 @@ class BasicMailbox {
   }
   ~BasicMailbox() { Close(); }
 
-  PushResult Push(std::unique_ptr<MailboxItem> item, Lane lane);
+  PushResult Push(std::unique_ptr<MailboxItem> item, MailboxLane lane);
 
   // The next item for the turn; with user_lane false only the system lane's. Null when there is none.
   std::unique_ptr<MailboxItem> Pop(bool user_lane);
@@ -146,8 +146,8 @@ class BasicMailbox {
   };
 
   static MailboxItem* Newest(uint64_t word) { return reinterpret_cast<MailboxItem*>(word & kAddress); }
-  static bool Wakes(uint64_t word, Lane lane) {
-    return (word & kScheduled) == 0 && (lane == Lane::kSystem || (word & kUserLaneShut) == 0);
+  static bool Wakes(uint64_t word, MailboxLane lane) {
+    return (word & kScheduled) == 0 && (lane == MailboxLane::kSystem || (word & kUserLaneShut) == 0);
   }
 
   PushResult PushDropping(std::unique_ptr<MailboxItem> item);
@@ -171,9 +171,10 @@ class BasicMailbox {
 };
 
 template <template <typename> class Atomic>
-typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem> item, Lane lane) {
+typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem> item,
+                                                                     MailboxLane lane) {
   PushResult result;
-  if (lane == Lane::kSystem) {
+  if (lane == MailboxLane::kSystem) {
     // Before the swap, after which the actor may be gone.
     system_hint_.store(true, std::memory_order_relaxed);
   } else if (dropping_ != nullptr) {
@@ -182,18 +183,20 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique
   item->lane_ = lane;
   uint64_t word = word_.load(std::memory_order_relaxed);
   uint64_t next = 0;
+  bool wake = false;
   do {
-    const bool full = lane == Lane::kUser && word >> kDepthShift >= capacity_;
+    const bool full = lane == MailboxLane::kUser && word >> kDepthShift >= capacity_;
     if ((word & kClosed) != 0 || full) {
       result.outcome = (word & kClosed) != 0 ? PushResult::kClosed : PushResult::kFull;
       result.dropped = std::move(item);
       return result;
     }
     item->next_ = Newest(word);
-    result.wake = Wakes(word, lane);
-    next = (word & ~kAddress) | reinterpret_cast<uint64_t>(item.get()) | (result.wake ? kScheduled : 0);
-    if (lane == Lane::kUser) next += kOneDeep;
+    wake = Wakes(word, lane);
+    next = (word & ~kAddress) | reinterpret_cast<uint64_t>(item.get()) | (wake ? kScheduled : 0);
+    if (lane == MailboxLane::kUser) next += kOneDeep;
   } while (!word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+  result.wake = wake;
   item.release();
   return result;
 }
@@ -203,15 +206,17 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std
   PushResult result;
   std::lock_guard lock(dropping_->mutex);
   uint64_t word = word_.load(std::memory_order_relaxed);
+  bool wake = false;
   do {
     if ((word & kClosed) != 0) {
       result.outcome = PushResult::kClosed;
       result.dropped = std::move(item);
       return result;
     }
-    result.wake = Wakes(word, Lane::kUser);
-  } while (result.wake &&
+    wake = Wakes(word, MailboxLane::kUser);
+  } while (wake &&
            !word_.compare_exchange_weak(word, word | kScheduled, std::memory_order_acq_rel, std::memory_order_relaxed));
+  result.wake = wake;
   if (dropping_->size == capacity_) {
     result.outcome = PushResult::kFull;
     result.dropped = dropping_->items.Pop();
@@ -225,7 +230,7 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std
 template <template <typename> class Atomic>
 void BasicMailbox<Atomic>::TakeStack(MailboxItem* newest) {
   if (newest->next_ == nullptr) {
-    (newest->lane_ == Lane::kSystem ? system_ : user_).AppendChain(newest, newest);
+    (newest->lane_ == MailboxLane::kSystem ? system_ : user_).AppendChain(newest, newest);
     return;
   }
   MailboxItem* first[2] = {};

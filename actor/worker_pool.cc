@@ -65,7 +65,7 @@ void WorkerPool::Run(Worker& self) {
 }
 
 Runnable* WorkerPool::Next(Worker& self) {
-  if (++self.turns % kTurnsBetweenLooks == 0) {
+  if (++self.turns % kCommonTurn == 0) {
     if (Runnable* runnable = TakeCommon(self)) return runnable;
   }
   if (Runnable* runnable = self.queue.Pop()) return runnable;

@@ -48,8 +48,9 @@ class WorkerPool {
   static constexpr std::chrono::microseconds kPatience{50};
   static constexpr std::chrono::microseconds kSearch{200};
   static constexpr std::chrono::milliseconds kWatchPeriod{1};
-  // Turns between two looks at the common queue while the own one is not empty.
-  static constexpr uint32_t kTurnsBetweenLooks = 61;
+  // While both hold something, every so manieth turn goes to the common queue. Not more rarely: a turn may last for
+  // milliseconds, and what comes from outside is few.
+  static constexpr uint32_t kCommonTurn = 2;
   static constexpr size_t kMostTakenAtOnce = 128;
 
   struct alignas(64) Worker {

@@ -1,0 +1,177 @@
+// Fairness among actors, and a stress of the whole core for ThreadSanitizer: small mailboxes, short turns, more
+// workers than cores, deadlines that pass, actors that stop in the middle.
+#include "actor/worker_pool.h"
+
+#include <future>
+
+#include "actor/actor.h"
+#include "actor/random.h"
+#include "actor/thread_executor.h"
+#include "gtest/gtest.h"
+
+namespace troupe {
+namespace {
+
+struct Flood {};
+struct Hello {
+  using Result = int;
+};
+// Never has an empty mailbox again.
+class Flooded : public Actor<Flooded> {
+ public:
+  void Handle(Flood flood, Context& context) { context.self().Tell(flood); }
+};
+class Neighbour : public Actor<Neighbour> {
+ public:
+  int Handle(Hello, Context&) { return 1; }
+};
+
+TEST(FairnessTest, AFloodedActorStarvesNoNeighbour) {
+  ThreadExecutor executor({.workers = 1});
+  ActorSystem system(executor);
+  Address<Neighbour> neighbour = system.Spawn<Neighbour>();
+  Address<Flooded> flooded = system.Spawn<Flooded>();
+  flooded.Tell(Flood{});
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
+}
+
+struct Labor {
+  std::promise<void>* begun;
+};
+// Each message takes long enough for the coarsest clock to see.
+class Slow : public Actor<Slow> {
+ public:
+  explicit Slow(std::atomic<int>* handled) : handled_(handled) {}
+  void Handle(Labor labor, Context& context) {
+    if (labor.begun != nullptr) labor.begun->set_value();
+    const Instant end = context.Now() + absl::Milliseconds(12);
+    while (context.Now() < end) {
+    }
+    ++*handled_;
+  }
+
+ private:
+  std::atomic<int>* handled_;
+};
+
+TEST(FairnessTest, ATurnOfSlowMessagesEndsEarly) {
+  ThreadExecutor executor({.workers = 1});
+  ActorSystem system(executor);
+  std::atomic<int> handled{0};
+  std::promise<void> begun;
+  Address<Neighbour> neighbour = system.Spawn<Neighbour>();
+  ASSERT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
+  Address<Slow> slow = system.Spawn<Slow>(&handled);
+  slow.Tell(Labor{&begun});
+  for (int i = 1; i < 64; ++i) slow.Tell(Labor{nullptr});
+  begun.get_future().wait();
+  EXPECT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
+  EXPECT_LE(handled.load(), 8);
+  slow.Stop();
+}
+
+struct Block {
+  Address<Neighbour> neighbour;
+  std::promise<bool>* neighbour_answered_in_time;
+};
+class Blocker : public Actor<Blocker> {
+ public:
+  void Handle(Block block, Context&) {
+    auto answered = std::make_shared<std::promise<void>>();
+    block.neighbour.Ask(Hello{}, absl::Seconds(60)).Then([answered](absl::StatusOr<int>) { answered->set_value(); });
+    // What no handler should do; what waits behind it must not suffer.
+    const std::future_status status = answered->get_future().wait_for(std::chrono::seconds(20));
+    block.neighbour_answered_in_time->set_value(status == std::future_status::ready);
+  }
+};
+
+TEST(FairnessTest, WhatWaitsBehindAHandlerThatDoesNotEndMovesToAnotherWorker) {
+  ThreadExecutor executor({.workers = 2});
+  ActorSystem system(executor);
+  std::promise<bool> answered_in_time;
+  system.Spawn<Blocker>().Tell(Block{system.Spawn<Neighbour>(), &answered_in_time});
+  EXPECT_TRUE(answered_in_time.get_future().get());
+}
+
+// The stress.
+
+class Gossip;
+struct Meet {
+  std::vector<Address<Gossip>> others;
+};
+struct Rumor {
+  using Result = int;
+  int hops;
+};
+struct Counts {
+  std::atomic<int64_t> asked{0};
+  std::atomic<int64_t> ended{0};
+};
+// Asks others on the way, with deadlines of which some pass, and sometimes stops or fails.
+class Gossip : public Actor<Gossip> {
+ public:
+  Gossip(uint64_t seed, Counts* counts) : random_(seed), counts_(counts) {}
+  void Handle(Meet meet, Context&) { others_ = std::move(meet.others); }
+  int Handle(Rumor rumor, Context& context) {
+    if (random_.PerMille(20)) throw std::runtime_error("a slip of the tongue");
+    if (random_.PerMille(5)) context.Stop();
+    if (rumor.hops == 0 || others_.empty()) return 0;
+    Address<Gossip>& other = others_[random_.Below(others_.size())];
+    ++counts_->asked;
+    const Duration timeout = random_.PerMille(300) ? absl::Microseconds(random_.Below(200)) : absl::Seconds(30);
+    context.Then(other.Ask(Rumor{rumor.hops - 1}, timeout), [](absl::StatusOr<int>) {});
+    ++counts_->asked;
+    other.Ask(Rumor{rumor.hops - 1}, timeout).Then([counts = counts_](absl::StatusOr<int>) { ++counts->ended; });
+    return rumor.hops;
+  }
+
+ private:
+  Random random_;
+  Counts* counts_;
+  std::vector<Address<Gossip>> others_;
+};
+
+TEST(StressTest, EveryAskEndsHoweverActorsStopFailAndFillUp) {
+  Counts counts;
+  std::atomic<int64_t> asked_outside{0}, ended_outside{0};
+  {
+    ThreadExecutor executor({.workers = 6, .messages_per_turn = 3});
+    ActorSystem system(executor);
+    std::vector<std::thread> users;
+    for (uint64_t user = 0; user < 3; ++user) {
+      users.emplace_back([&, user] {
+        Random random(user);
+        for (int round = 0; round < 100; ++round) {
+          std::vector<Address<Gossip>> all;
+          for (int i = 0; i < 8; ++i) {
+            all.push_back(
+                system.Spawn<Gossip>(SpawnOptions{.mailbox_capacity = 16,
+                                                  .overflow = i % 4 == 0 ? Overflow::kDropOldest : Overflow::kReject,
+                                                  .restart_limit = {.max_restarts = 3}},
+                                     random.Next(), &counts));
+          }
+          for (const auto& gossip : all) gossip.Tell(Meet{all});
+          for (int i = 0; i < 60; ++i) {
+            ++asked_outside;
+            Future<int> answer = all[random.Below(all.size())].Ask(Rumor{4}, absl::Milliseconds(1 + random.Below(20)));
+            if (i % 10 == 0) {
+              (void)std::move(answer).Wait();
+              ++ended_outside;
+            } else {
+              std::move(answer).Then([&](absl::StatusOr<int>) { ++ended_outside; });
+            }
+          }
+          for (const auto& gossip : all) gossip.Stop();
+        }
+      });
+    }
+    for (std::thread& user : users) user.join();
+    EXPECT_TRUE(system.Shutdown(absl::Seconds(60)).ok());
+  }
+  EXPECT_EQ(ended_outside.load(), asked_outside.load());
+  EXPECT_EQ(counts.ended.load() * 2, counts.asked.load());
+  EXPECT_GT(counts.asked.load(), 1000);
+}
+
+}  // namespace
+}  // namespace troupe

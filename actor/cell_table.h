@@ -32,7 +32,7 @@ class CellTable {
  private:
   // Ids come one after the other, so that they spread evenly over shards and buckets without a hash.
   static constexpr size_t kShards = 16;
-  struct alignas(64) Shard {
+  struct Shard {
     mutable std::mutex mutex;
     // Guarded by mutex: chains, a power of two of them, at most one cell each on average.
     std::vector<LocalCell*> buckets = std::vector<LocalCell*>(16);

@@ -52,7 +52,7 @@ class DeadlineWheel {
     std::array<Deadline*, kSlots> first = {};
     std::array<uint64_t, kSlots / 64> maybe = {};  // a bit for each slot that may hold something
   };
-  struct alignas(64) Shard {
+  struct Shard {
     std::mutex mutex;
     // Guarded by mutex.
     bool stopped = false;

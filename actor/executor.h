@@ -34,6 +34,8 @@ class Runnable {
 // An ask that ends at a point in time, unless it has its answer before. Counts who refers to it.
 class Deadline : public internal::Pooled {
  public:
+  // Referred to by so many.
+  explicit Deadline(uint32_t refs = 1) : refs_(refs) {}
   // Ends it, unless it has ended. Short, and does not block.
   virtual void Expire(const absl::Status& status) = 0;
 
@@ -68,7 +70,7 @@ class Deadline : public internal::Pooled {
 
   bool armed() const { return wheel_mutex_.load(std::memory_order_acquire) != nullptr; }
 
-  std::atomic<uint32_t> refs_{1};
+  std::atomic<uint32_t> refs_;
   uint64_t timer_ = 0;  // of an executor that makes a timer of it
   // Of the wheel that it is in: the lock that guards the rest; null when it is in none.
   std::atomic<std::mutex*> wheel_mutex_{nullptr};

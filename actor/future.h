@@ -57,6 +57,8 @@ void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits);
 template <typename R>
 class FutureState final : public Deadline {
  public:
+  using Deadline::Deadline;
+
   // Arms the deadline, which must be done before the state is shared.
   void SetDeadline(Executor& executor, Instant deadline) {
     executor_ = &executor;
@@ -228,10 +230,9 @@ class Reply {
 // Both ends of one answer; past the deadline the asker's ends in kDeadlineExceeded.
 template <typename R>
 std::pair<Future<R>, Reply<R>> MakeFuture(Executor& executor, Instant deadline) {
-  internal::FutureRef<R> state(new internal::FutureState<R>());
+  auto* state = new internal::FutureState<R>(/*refs=*/2);
   state->SetDeadline(executor, deadline);
-  internal::FutureRef<R> other = state;
-  return {Future<R>(std::move(state)), Reply<R>(std::move(other))};
+  return {Future<R>(internal::FutureRef<R>(state)), Reply<R>(internal::FutureRef<R>(state))};
 }
 
 // A future whose outcome is there already.

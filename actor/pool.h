@@ -58,7 +58,7 @@ inline void* PoolAllocate(size_t bytes) {
 }
 
 // `bytes` as in PoolAllocate.
-inline void PoolFree(void* memory, size_t bytes) {
+inline void PoolFree(void* memory, [[maybe_unused]] size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
   FreeToHeap(memory);
 #else

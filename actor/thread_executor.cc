@@ -107,9 +107,14 @@ bool ThreadExecutor::CancelTimer(TimerId id) {
 }
 
 Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
-  // The coarse clock's steps are 10 ms at most, a hundredth of this.
-  if (timeout < absl::Seconds(1)) return Now() + timeout;
-  return CoarseNow() + (timeout + absl::Milliseconds(10));
+  // The coarse clock's steps are 10 ms at most, a hundredth of a second. Counted in nanoseconds, which is cheaper than
+  // to add durations.
+  constexpr int64_t kStep = 10'000'000;
+  const int64_t nanos = absl::ToInt64Nanoseconds(timeout);
+  if (nanos < 100 * kStep) return Now() + timeout;
+  int64_t deadline = 0;
+  if (__builtin_add_overflow(CoarseNow().nanos() + kStep, nanos, &deadline)) return Instant::Never();
+  return Instant::FromNanos(deadline);
 }
 
 void ThreadExecutor::Arm(Deadline& deadline, Instant when) {

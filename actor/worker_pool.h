@@ -97,7 +97,7 @@ class WorkerPool {
   std::vector<Worker*> sleepers_;
   Worker* watcher_ = nullptr;  // among the sleepers
 
-  alignas(64) std::mutex common_mutex_;
+  std::mutex common_mutex_;
   ReadyList common_;                    // guarded by common_mutex_
   std::atomic<size_t> common_size_{0};  // of common_
 };

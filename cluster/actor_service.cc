@@ -97,11 +97,15 @@ class ActorService::Listing : public std::enable_shared_from_this<Listing> {
       const bool active = member.state == swim::State::kAlive || member.state == swim::State::kSuspect;
       const bool wanted = request_.node().empty() || member.node.name == request_.node();
       if (wanted && active) nodes_.push_back(member.node.name);
+      if (wanted && !active && !request_.node().empty()) response_.add_unreachable_nodes(member.node.name);
     }
   }
 
   // From where the page before ended.
   void Begin(const std::string& token) {
+    if (!request_.node().empty() && nodes_.empty() && response_.unreachable_nodes_size() == 0) {
+      return done_(absl::NotFoundError(absl::StrCat("the cluster has no node ", request_.node())));
+    }
     if (token.empty()) return Advance();
     std::vector<std::string> parts = absl::StrSplit(token, absl::MaxSplits(' ', 1));
     if (parts.size() != 2) return done_(NotOurToken());

@@ -41,7 +41,7 @@ void Swim::Complain(Turn turn) {
   joining_->next_complaint = turn.now + config_.no_answer_again;
   std::string text = seeds_.empty()
                          ? "there is nobody to ask but this node itself"
-                         : absl::StrCat("none of the seeds has let this node in: ", absl::StrJoin(seeds_, ", "));
+                         : absl::StrCat("no node lets this one in yet; still trying ", absl::StrJoin(seeds_, ", "));
   if (!joining_->last_refusal.empty()) absl::StrAppend(&text, " (", joining_->last_refusal, ")");
   Tell(turn, Event::Kind::kNoAnswer, *Find(self_.name), std::move(text));
 }
@@ -93,10 +93,11 @@ void Swim::OnJoinRequest(Turn turn, const Message& message) {
     const char* why = leaving_ ? " is leaving its cluster" : " is in no cluster yet";
     RefuseJoin(turn, joiner, absl::StrCat(self_.name, " at ", self_.address, why), /*final=*/false);
   } else if (!message.cluster_id.empty() && message.cluster_id != cluster_id_) {
-    RefuseJoin(turn, joiner,
-               absl::StrCat(joiner.name, " belongs to cluster ", message.cluster_id, ", ", self_.name, " at ",
-                            self_.address, " to cluster ", cluster_id_),
-               /*final=*/true);
+    RefuseJoin(
+        turn, joiner,
+        absl::StrCat(joiner.name, " belongs to cluster ", message.cluster_id, ", ", self_.name, " at ", self_.address,
+                     " to cluster ", cluster_id_, "\n  join it to its own cluster, or give it an empty --data-dir"),
+        /*final=*/true);
   } else if (joiner.name == self_.name) {
     // A later run of this very node ends this one; whatever else has this name, this node holds it and is alive.
     if (joiner.id == self_.id)
@@ -153,7 +154,8 @@ void Swim::PingHolder(Turn turn, const HeldJoin& held) {
 void Swim::HolderAnswered(Turn turn, const HeldJoin& held) {
   // The joiner itself, let in by another seed in the meantime.
   if (held.holder.id == held.joiner.id && held.holder.address == held.joiner.address) return;
-  std::string why = absl::StrCat("the name ", held.joiner.name, " is held by a living node at ", held.holder.address);
+  std::string why = absl::StrCat("the name ", held.joiner.name, " is held by a living node at ", held.holder.address,
+                                 "\n  give this node another name, or stop that one first");
   if (const std::optional<Member> holder = Find(held.holder.name)) {
     Tell(turn, Event::Kind::kConflict, *holder,
          absl::StrCat("the same name is claimed by a node at ", held.joiner.address, " (id ", held.joiner.id, ")"));

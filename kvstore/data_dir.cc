@@ -317,20 +317,23 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& opt
     absl::StatusOr<NodeFile> parsed = ParseNodeFile(node_path, *text);
     if (!parsed.ok()) return parsed.status();
     node = *std::move(parsed);
-    if (node.node_name != options.node_name) {
-      return absl::FailedPreconditionError(absl::StrCat(dir->path_, " belongs to node ", node.node_name, ", not ",
-                                                        options.node_name, "\n  start it with --name=", node.node_name,
-                                                        ", or give ", options.node_name, " another --data-dir"));
-    }
-  } else if (absl::IsNotFound(text.status())) {
-    if (absl::Status status = CheckEmpty(dir->path_); !status.ok()) return status;
+  } else if (!absl::IsNotFound(text.status())) {
+    return text.status();
+  } else if (absl::Status status = CheckEmpty(dir->path_); !status.ok()) {
+    return status;
+  }
+  // One that has joined no cluster is as good as new: what it was refused for may be what is changed now.
+  if (node.cluster_id.empty()) {
     dir->founded_ = true;
     node.founder = !options.join;
     if (node.founder) node.cluster_id = MakeId(options);
-    node.node_id = MakeId(options);
+    if (node.node_id.empty()) node.node_id = MakeId(options);
     node.node_name = options.node_name;
-  } else {
-    return text.status();
+  }
+  if (node.node_name != options.node_name) {
+    return absl::FailedPreconditionError(absl::StrCat(dir->path_, " belongs to node ", node.node_name, ", not ",
+                                                      options.node_name, "\n  start it with --name=", node.node_name,
+                                                      ", or give ", options.node_name, " another --data-dir"));
   }
 
   ++node.generation;

@@ -146,6 +146,19 @@ TEST_F(DataDirTest, ANodeThatJoinsFoundsNothingAndRemembersWhatItIsTold) {
   EXPECT_THAT(dir->peers(), testing::ElementsAre("127.0.0.1:7101", "[::1]:7103"));
 }
 
+TEST_F(DataDirTest, OneThatHasJoinedNothingMayTakeAnotherNameOrFound) {
+  DataDirOptions options{
+      .path = path_, .node_name = "n2", .make_id = [] { return std::string(32, 'a'); }, .now = kNoon, .join = true};
+  ASSERT_TRUE(DataDir::Open(options).ok());
+  options.node_name = "n3";
+  EXPECT_EQ(DataDir::Open(options).value()->node_name(), "n3");
+  options.join = false;
+  std::unique_ptr<DataDir> dir = DataDir::Open(options).value();
+  EXPECT_TRUE(dir->founder());
+  EXPECT_EQ(dir->cluster_id(), std::string(32, 'a'));
+  EXPECT_EQ(dir->generation(), 3u);
+}
+
 TEST_F(DataDirTest, JunkAmongThePeersIsLeftOut) {
   Found();
   Write(path_ + "/PEERS", absl::StrCat("\xff\x01:1\n\nn2:7102\nno port\n\"n3:7103\"\n"));

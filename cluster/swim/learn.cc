@@ -96,12 +96,12 @@ void Swim::LearnOfNamesake(Turn turn, const Update& heard) {
     }
     return;
   }
-  const bool smaller_id = self_.id < heard.node.id;
-  if (IsActive(heard.state) && !smaller_id) {
+  // The later generation was let in because this node did not answer: it has taken this one's place.
+  if (IsActive(heard.state)) {
     Refuse(turn, absl::StrCat("the name is held by another node: ", Describe(heard.node)));
-    return;
+  } else {
+    RaiseGeneration(turn, heard.node.generation + 1);
   }
-  RaiseGeneration(turn, heard.node.generation + (smaller_id ? 0 : 1));
 }
 
 void Swim::Refute(uint64_t incarnation) {

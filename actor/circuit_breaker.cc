@@ -23,7 +23,7 @@ absl::StatusOr<CircuitBreaker::Permit> CircuitBreaker::Admit(Instant now) {
   if (state_ == State::kOpen && now >= until_) {
     state_ = State::kHalfOpen;
     until_ = now + options_.probe_timeout;
-    return Permit(++round_);
+    return Permit(round_);
   }
   if (state_ == State::kClosed) return Permit(round_);
   ++refused_;
@@ -42,7 +42,6 @@ void CircuitBreaker::Record(Permit permit, const absl::Status& outcome, Instant 
   if (state_ == State::kHalfOpen) {
     state_ = State::kClosed;
     openings_in_a_row_ = 0;
-    ++round_;
   }
 }
 

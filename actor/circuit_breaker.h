@@ -39,8 +39,8 @@ class CircuitBreaker {
  public:
   enum class State { kClosed, kOpen, kHalfOpen };
 
-  // The right to make one call. Its outcome counts only for the state in which it was given: a call that began before
-  // the circuit opened says nothing about the peer's health after that.
+  // The right to make one call. Its outcome counts only until the circuit opens next: a call that began before that
+  // says nothing about the peer's health after it.
   class Permit {
    private:
     friend class CircuitBreaker;
@@ -68,7 +68,7 @@ class CircuitBreaker {
   const CircuitBreakerOptions options_;
   Random random_;
   State state_ = State::kClosed;
-  uint64_t round_ = 0;         // raised with each change of state and each probe
+  uint64_t round_ = 0;         // raised at each opening
   int failures_in_a_row_ = 0;  // while closed
   int openings_in_a_row_ = 0;  // without a successful probe between them
   Instant until_;              // open: no probe before; half-open: the probe is given up then

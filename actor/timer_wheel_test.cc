@@ -68,6 +68,7 @@ TEST(TimerWheelTest, CancelWorksOnceAndNeverOnASuccessorInTheSamePlace) {
   EXPECT_THAT(DueAt(wheel, AtMs(10)), ElementsAre(2));
   EXPECT_FALSE(wheel.Cancel(second));
   EXPECT_FALSE(wheel.Cancel(0));
+  EXPECT_FALSE(wheel.Cancel(second + (uint64_t{1} << 32))) << "an id that was never given";
   EXPECT_EQ(wheel.size(), 0u);
 }
 

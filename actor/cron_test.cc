@@ -141,6 +141,7 @@ TEST(CronClockChangeTest, ATimeThatIsShownTwiceHappensTheFirstTime) {
 TEST(CronClockChangeTest, AnIntervalFollowsRealTime) {
   EXPECT_THAT(NextTimes("30 * * * *", "2026-03-29 01:00", 2, Zone("Europe/Berlin")),
               ElementsAre("03-29 01:30 +0100", "03-29 03:30 +0200"));
+  EXPECT_THAT(NextTimes("0 * * * *", "2026-03-29 01:30", 1, Zone("Europe/Berlin")), ElementsAre("03-29 03:00 +0200"));
   EXPECT_THAT(NextTimes("30 * * * *", "2026-10-25 01:00", 4, Zone("Europe/Berlin")),
               ElementsAre("10-25 01:30 +0200", "10-25 02:30 +0200", "10-25 02:30 +0100", "10-25 03:30 +0100"));
   EXPECT_THAT(NextTimes("*/30 2 * * *", "2026-03-28 02:30", 1, Zone("Europe/Berlin")),

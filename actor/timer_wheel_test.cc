@@ -93,6 +93,13 @@ TEST(TimerWheelTest, NeverNeverComesAndCenturiesDo) {
   EXPECT_THAT(DueAt(wheel, Instant::FromNanos(Instant::Never().nanos() - 1)), IsEmpty());
 }
 
+TEST(TimerWheelTest, ATickPastTheEndOfTimeIsNever) {
+  TimerWheel wheel(AtMs(0));
+  wheel.Insert(Instant::Never(), 1);
+  EXPECT_THAT(DueAt(wheel, Instant::FromNanos(Instant::Never().nanos() - 1)), IsEmpty());
+  EXPECT_EQ(wheel.NextDeadline(), Instant::Never());
+}
+
 TEST(TimerWheelTest, AMillionArmedAtOnceAllFireInOrder) {
   TimerWheel wheel(AtMs(0));
   Random random(1);

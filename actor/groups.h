@@ -27,6 +27,11 @@ struct GroupMembers {
   std::vector<Address<A>> members;
 };
 
+struct GroupsStats {
+  size_t groups = 0;  // with members or followers
+  size_t actors = 0;  // members and followers, each counted once
+};
+
 //   Ordering: what one follower is told about one group is in the order of the changes, each the whole truth: one that
 //             a full mailbox refuses is made good by the next.
 //   Limits:   a key has 1 to 255 bytes (else kInvalidArgument); groups and members have no limit but the number of
@@ -57,6 +62,9 @@ class Groups : public Actor<Groups<A>> {
   // The keys of all groups with members, ascending.
   struct GetKeys {
     using Result = std::vector<std::string>;
+  };
+  struct GetStats {
+    using Result = GroupsStats;
   };
   // The follower is told the members now and after each change.
   struct Follow {
@@ -113,6 +121,8 @@ class Groups : public Actor<Groups<A>> {
     }
     return keys;
   }
+
+  GroupsStats Handle(GetStats, Context&) { return {groups_.size(), known_.size()}; }
 
   absl::Status Handle(Follow follow, Context& context) {
     if (!ValidKey(follow.key)) return absl::InvalidArgumentError("a group's key has 1 to 255 bytes");

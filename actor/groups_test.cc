@@ -111,6 +111,24 @@ TEST_F(GroupsTest, WhoUnfollowsOrTerminatesIsToldNoMore) {
   EXPECT_EQ(test_.system.stats().dead_letters, 0u);
 }
 
+TEST_F(GroupsTest, NothingIsKeptOfWhoLeavesOrOfAGroupWithoutAnybody) {
+  ASSERT_TRUE(Ask(NotebookGroups::Join{"novels", red_}).ok());
+  ASSERT_TRUE(Ask(NotebookGroups::Follow("poems", reader_)).ok());
+  GroupsStats stats = *Ask(NotebookGroups::GetStats{});
+  EXPECT_EQ(stats.groups, 2u);
+  EXPECT_EQ(stats.actors, 2u);
+  ASSERT_TRUE(Ask(NotebookGroups::Leave{"novels", red_}).ok());
+  ASSERT_TRUE(Ask(NotebookGroups::Unfollow("poems", reader_)).ok());
+  stats = *Ask(NotebookGroups::GetStats{});
+  EXPECT_EQ(stats.groups, 0u);
+  EXPECT_EQ(stats.actors, 0u);
+  auto handled = [this] { return test_.system.Find(groups_.id())->Info().handled; };
+  const uint64_t before = handled();
+  red_.Tell(StopYourself{});
+  test_.Settle();
+  EXPECT_EQ(handled(), before) << "no notice of its end";
+}
+
 TEST_F(GroupsTest, AKeyHasALimit) {
   EXPECT_TRUE(absl::IsInvalidArgument(Ask(NotebookGroups::Join{"", red_})));
   EXPECT_TRUE(absl::IsInvalidArgument(Ask(NotebookGroups::Join{std::string(256, 'k'), red_})));

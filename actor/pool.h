@@ -1,9 +1,10 @@
 // A pool: an actor that spawns equal members and hands each message that it gets to one of them, or to all.
 //
 //   using Workers = troupe::Pool<Worker>;
-//   Address<Workers> workers = system.Spawn<Workers>(PoolOptions{.size = 8, .routing = Routing::kLeastBusy},
-//   arguments...); workers.Tell(Job{...});                       // what a Worker handles, its pool handles
-//   workers.Ask(Job{...}).Then(...);              // the member's answer
+//   PoolOptions options{.size = 8, .routing = Routing::kLeastBusy};
+//   Address<Workers> workers = system.Spawn<Workers>(options, what_each_worker_is_made_from);
+//   workers.Tell(Job{...});              // what a Worker handles, its pool handles
+//   workers.Ask(Job{...}).Then(...);     // the member's answer
 //   workers.Ask(ResizePool{16});
 #ifndef TROUPE_ACTOR_POOL_H_
 #define TROUPE_ACTOR_POOL_H_
@@ -13,14 +14,16 @@
 #include <concepts>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "actor/actor.h"
+#include "actor/gather.h"
+#include "actor/random.h"
 #include "actor/router.h"
 #include "actor/supervision.h"
 
@@ -72,31 +75,6 @@ struct CheckDraining {
   static constexpr bool kControl = true;
 };
 
-// Joins the answers of all members. The first one of the kind that decides is the answer; else the last one is.
-template <typename R>
-class Gather {
- public:
-  Gather(size_t answers, bool success_decides, Reply<R> reply)
-      : success_decides_(success_decides), left_(answers), reply_(std::move(reply)) {}
-
-  void Add(Outcome<R> outcome) {
-    Reply<R> reply;
-    {
-      std::lock_guard lock(mutex_);
-      if (--left_ > 0 && outcome.ok() != success_decides_) return;
-      reply = std::exchange(reply_, Reply<R>());
-    }
-    reply(std::move(outcome));
-  }
-
- private:
-  const bool success_decides_;
-  std::mutex mutex_;
-  // Guarded by mutex_: answers come on the members' threads.
-  size_t left_;
-  Reply<R> reply_;  // empty once answered
-};
-
 }  // namespace internal
 
 //   Ordering: what one sender sends reaches a member in that order; between members there is none.
@@ -136,11 +114,12 @@ class Pool : public Actor<Pool<W>> {
     const std::optional<size_t> member = Pick(message);
     if (!member) return Refuse("the message has no RoutingKey, so no hash can route it", std::move(reply));
     if (reply.asked()) {
-      AskMember(*member, std::move(message),
+      AskMember(*member, std::move(message), options_.ask_timeout,
                 [reply = std::move(reply)](Outcome<ResultOf<M>> outcome) mutable { reply(std::move(outcome)); });
     } else if (options_.routing == Routing::kLeastBusy) {
-      // Asked, although nobody wants the answer: it says when the member is less busy again.
-      AskMember(*member, std::move(message), [](const Outcome<ResultOf<M>>&) {});
+      // Asked, although nobody wants the answer: it says when the member is less busy again. Without a timeout, since a
+      // message that was told does not spoil.
+      AskMember(*member, std::move(message), absl::InfiniteDuration(), [](const Outcome<ResultOf<M>>&) {});
     } else {
       members_[*member].address.Tell(std::move(message));
     }
@@ -153,7 +132,6 @@ class Pool : public Actor<Pool<W>> {
     Grow(resize.size, context);
     if (members_.size() > resize.size && draining_.empty()) context.After(kDrainCheck, internal::CheckDraining{});
     while (members_.size() > resize.size) {
-      context.Unwatch(members_.back().address);
       draining_.push_back({std::move(members_.back()), context.Now() + options_.drain_timeout});
       members_.pop_back();
     }
@@ -166,6 +144,7 @@ class Pool : public Actor<Pool<W>> {
     return stats_;
   }
 
+  // The end of one that was draining is in order, and none of these.
   void Handle(Terminated terminated, Context& context) {
     for (Member& member : members_) {
       if (member.address.id() != terminated.id) continue;
@@ -235,11 +214,11 @@ class Pool : public Actor<Pool<W>> {
   }
 
   template <typename M, typename F>
-  void AskMember(size_t index, M message, F callback) {
+  void AskMember(size_t index, M message, Duration timeout, F callback) {
     const Member& member = members_[index];
     member.load->fetch_add(1);
     // Not Context::Then: the answer need not take a turn of the pool, nor wait for one.
-    member.address.Ask(std::move(message), options_.ask_timeout)
+    member.address.Ask(std::move(message), timeout)
         .Then([load = member.load, callback = std::move(callback)](Outcome<ResultOf<M>> outcome) mutable {
           load->fetch_sub(1);
           callback(std::move(outcome));
@@ -252,10 +231,13 @@ class Pool : public Actor<Pool<W>> {
       for (const Member& member : members_) member.address.Tell(M(message));
       return;
     }
-    auto gather = std::make_shared<internal::Gather<ResultOf<M>>>(
-        members_.size(), options_.routing == Routing::kScatterGather, std::move(reply));
+    using Gathered = Gather<ResultOf<M>>;
+    const auto decides =
+        options_.routing == Routing::kScatterGather ? Gathered::Decides::kSuccess : Gathered::Decides::kFailure;
+    auto gather = std::make_shared<Gathered>(members_.size(), decides, std::move(reply));
     for (size_t i = 0; i < members_.size(); ++i) {
-      AskMember(i, M(message), [gather](Outcome<ResultOf<M>> outcome) { gather->Add(std::move(outcome)); });
+      AskMember(i, M(message), options_.ask_timeout,
+                [gather](Outcome<ResultOf<M>> outcome) { gather->Add(std::move(outcome)); });
     }
   }
 

@@ -128,14 +128,17 @@ TEST_F(PoolTest, LeastBusyPassesOverThoseThatOweAnAnswer) {
 }
 
 TEST_F(PoolTest, LeastBusyCountsTellsUntilTheyAreHandled) {
-  Address<Pool<Worker>> pool = SpawnPool({.size = 2, .routing = Routing::kLeastBusy});
-  Future<int> answer = pool.Ask(Hold{});
+  Address<Pool<Worker>> pool = SpawnPool(
+      {.size = 2, .routing = Routing::kLeastBusy, .member = {.restart_backoff = {.initial = absl::Hours(1)}}});
+  pool.Tell(Fall{});  // worker 0 handles nothing for an hour
   test_.Settle();
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 6; ++i) {
     pool.Tell(Job{i});
     test_.Settle();
   }
-  EXPECT_THAT(workshop_.jobs[1], ElementsAre(0, 1, 2));
+  EXPECT_THAT(workshop_.jobs[1], SizeIs(5)) << "the one that waits keeps the others away from worker 0";
+  test_.simulator.RunFor(absl::Hours(1));
+  EXPECT_THAT(workshop_.jobs[0], SizeIs(1)) << "a timeout is for asks";
 }
 
 TEST_F(PoolTest, RandomReachesAllMembersAndRepeatsWithTheSeed) {
@@ -268,6 +271,20 @@ TEST_F(PoolTest, ItGrowsAndShrinksAndTheOnesThatGoFinishWhatWaits) {
   pool.Tell(Job{10});
   test_.Settle();
   EXPECT_EQ(workshop_.jobs[0].back(), 10);
+}
+
+TEST_F(PoolTest, OneThatGoesWhileItWaitsForItsRestartStillHandlesWhatWaits) {
+  Address<Pool<Worker>> pool = SpawnPool({.size = 2, .member = {.restart_backoff = {.initial = absl::Seconds(2)}}});
+  pool.Tell(Job{0});
+  pool.Tell(Fall{});  // to worker 1
+  pool.Tell(Job{1});
+  pool.Tell(Job{2});  // to worker 1
+  ASSERT_TRUE(Ask(pool, ResizePool{1}).ok());
+  test_.simulator.RunFor(absl::Seconds(1));
+  EXPECT_EQ(Ask(pool, GetPoolStats{})->draining, 1u);
+  test_.simulator.RunFor(absl::Seconds(2));
+  EXPECT_EQ(Ask(pool, GetPoolStats{})->draining, 0u);
+  EXPECT_THAT(workshop_.jobs[1], ElementsAre(2));
 }
 
 TEST_F(PoolTest, DrainingEndsAtItsTimeout) {

@@ -45,6 +45,8 @@ class TopicBusTest : public ::testing::Test {
   }
   TopicBusStats Stats() { return *test_.Await(bus_.Ask(Bus::GetStats{})); }
 
+  uint64_t HandledByBus() { return test_.system.Find(bus_.id())->Info().handled; }
+
   TestSystem test_;
   Address<Bus> bus_ = test_.system.Spawn<Bus>();
   std::vector<std::string> heard_;
@@ -109,6 +111,16 @@ TEST_F(TopicBusTest, ASubscriberThatTerminatesIsRemovedWithAllItsPatterns) {
   Publish("orders.eu", 1);
   EXPECT_EQ(Stats().unheard, 1u);
   EXPECT_EQ(Stats().dropped, 0u);
+}
+
+TEST_F(TopicBusTest, WhoHasNoPatternLeftIsNotWatchedAnyMore) {
+  Address<Auditor> auditor = SpawnAuditor(&heard_);
+  ASSERT_TRUE(Subscribe("orders.#", auditor).ok());
+  ASSERT_TRUE(test_.Await(bus_.Ask(Bus::Unsubscribe("orders.#", auditor))).ok());
+  const uint64_t handled = HandledByBus();
+  auditor.Tell(Quit{});
+  test_.Settle();
+  EXPECT_EQ(HandledByBus(), handled) << "no notice of its end";
 }
 
 TEST_F(TopicBusTest, OneThatHadTerminatedBeforeIsRemovedToo) {

@@ -89,11 +89,12 @@ class FarCell final : public Cell {
     if (!link_.up()) return watcher->NotifyTerminated(id(), absl::UnavailableError("no way to the other node"));
     watchers_.emplace(watcher->id(), watcher);
     if (herald_ != nullptr) return;
-    herald_ = std::make_shared<Herald>(there_->executor(), [this, weak = weak_from_this()](const absl::Status& reason) {
-      link_.Send([this, weak, reason] {
-        if (weak.lock() != nullptr) OnTerminated(reason);
-      });
-    });
+    herald_ =
+        std::make_shared<Herald>(there_->executor(), [&link = link_, weak = weak_from_this()](absl::Status reason) {
+          link.Send([weak, reason = std::move(reason)] {
+            if (std::shared_ptr<Cell> self = weak.lock()) static_cast<FarCell&>(*self).OnTerminated(reason);
+          });
+        });
     link_.Send([there = there_, herald = herald_] { there->AddWatcher(herald); });
   }
   void RemoveWatcher(ActorId watcher) override { watchers_.erase(watcher); }
@@ -184,9 +185,10 @@ class SeamTest : public ::testing::TestWithParam<Where> {
   }
 
   TestSystem here_;
+  // Outlives the other system, whose end answers what is still asked there.
+  Link link_{here_.simulator};
   DeterministicExecutor there_executor_{here_.simulator, /*node=*/2};
   ActorSystem there_{there_executor_};
-  Link link_{here_.simulator};
   std::shared_ptr<FarCell> far_;
   std::vector<Terminated> seen_;
   Address<Observer> observer_ = here_.system.Spawn<Observer>(&seen_);

@@ -85,31 +85,37 @@ class FarCell final : public Cell {
     link_.Send([there = there_] { there->Stop(); });
   }
   void AddWatcher(std::shared_ptr<Cell> watcher) override {
-    if (terminated_.has_value()) return watcher->NotifyTerminated(id(), *terminated_);
+    if (watches_->terminated.has_value()) return watcher->NotifyTerminated(id(), *watches_->terminated);
     if (!link_.up()) return watcher->NotifyTerminated(id(), absl::UnavailableError("no way to the other node"));
-    watchers_.emplace(watcher->id(), watcher);
+    watches_->watchers.emplace(watcher->id(), watcher);
     if (herald_ != nullptr) return;
-    herald_ =
-        std::make_shared<Herald>(there_->executor(), [&link = link_, weak = weak_from_this()](absl::Status reason) {
-          link.Send([weak, reason = std::move(reason)] {
-            if (std::shared_ptr<Cell> self = weak.lock()) static_cast<FarCell&>(*self).OnTerminated(reason);
-          });
-        });
+    herald_ = std::make_shared<Herald>(there_->executor(),
+                                       [&link = link_, weak = std::weak_ptr(watches_), id = id()](absl::Status reason) {
+                                         link.Send([weak, id, reason = std::move(reason)] {
+                                           if (std::shared_ptr<Watches> watches = weak.lock()) watches->End(id, reason);
+                                         });
+                                       });
     link_.Send([there = there_, herald = herald_] { there->AddWatcher(herald); });
   }
-  void RemoveWatcher(ActorId watcher) override { watchers_.erase(watcher); }
+  void RemoveWatcher(ActorId watcher) override { watches_->watchers.erase(watcher); }
   void NotifyTerminated(ActorId, absl::Status) override {}
   ActorId id() const override { return ActorId{uint64_t{1} << 63 | there_->id().value}; }
-  bool alive() const override { return !terminated_.has_value(); }
+  bool alive() const override { return !watches_->terminated.has_value(); }
   std::string label() const override { return there_->label() + " over there"; }
   Executor& executor() override { return executor_; }
 
-  void OnTerminated(const absl::Status& reason) {
-    terminated_ = reason;
-    for (const auto& [id, watcher] : std::exchange(watchers_, {})) watcher->NotifyTerminated(this->id(), reason);
-  }
+  void OnTerminated(const absl::Status& reason) { watches_->End(id(), reason); }
 
  private:
+  struct Watches {
+    void End(ActorId who, const absl::Status& reason) {
+      terminated = reason;
+      for (const auto& [id, watcher] : std::exchange(watchers, {})) watcher->NotifyTerminated(who, reason);
+    }
+    std::map<ActorId, std::shared_ptr<Cell>> watchers;
+    std::optional<absl::Status> terminated;
+  };
+
   bool Refuse(Envelope& envelope, const absl::Status& status) {
     envelope.Fail(status);
     return false;
@@ -140,9 +146,8 @@ class FarCell final : public Cell {
   Executor& executor_;
   const std::shared_ptr<Cell> there_;
   std::map<std::type_index, std::function<std::unique_ptr<Envelope>(Envelope&)>> carriers_;
-  std::map<ActorId, std::shared_ptr<Cell>> watchers_;
+  const std::shared_ptr<Watches> watches_ = std::make_shared<Watches>();
   std::shared_ptr<Herald> herald_;
-  std::optional<absl::Status> terminated_;
 };
 
 struct WatchThis {

@@ -58,7 +58,11 @@ struct WireFormat<ListActorsHere> {
   using Proto = actor::v1::ListActorsRequest;
   static constexpr std::string_view kName = "actor.ListActorsHere";
   static Proto ToProto(ListActorsHere list) { return std::move(list.request); }
-  static absl::StatusOr<ListActorsHere> FromProto(Proto proto) { return ListActorsHere{std::move(proto)}; }
+  static absl::StatusOr<ListActorsHere> FromProto(Proto proto) {
+    // What ActorService asks always lies between; another peer may ask for anything.
+    proto.set_page_size(std::clamp<uint32_t>(proto.page_size(), 1, kMaxPageSize));
+    return ListActorsHere{std::move(proto)};
+  }
 };
 
 absl::StatusOr<actor::v1::ListActorsResponse> NodeAgent::Handle(ListActorsHere list, Context& context) {

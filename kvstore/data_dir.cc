@@ -150,6 +150,9 @@ bool IsId(std::string_view text) {
   return text.size() == kIdDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+// A node is not started 2^60 times; the others would not take a larger number.
+bool IsGeneration(uint64_t number) { return number > 0 && number < uint64_t{1} << 60; }
+
 std::string FormatNodeFile(const NodeFile& node) {
   return absl::StrCat("# Who this data belongs to. Written by troupe-node at each start; not to be edited.\n",  //
                       "format = ", kFormat,                                                                     //
@@ -231,7 +234,8 @@ absl::StatusOr<NodeFile> ParseNodeFile(const std::string& path, const std::strin
       {"node_id", [&](const auto& value) { return ParseQuoted(value, node.node_id) && IsId(node.node_id); }},
       {"node_name", [&](const auto& value) { return ParseQuoted(value, node.node_name); }},
       {"role", [&](const auto& value) { return ParseRole(value, node.founder); }},
-      {"generation", [&](const auto& value) { return ParseNumber(value, node.generation) && node.generation > 0; }},
+      {"generation",
+       [&](const auto& value) { return ParseNumber(value, node.generation) && IsGeneration(node.generation); }},
       {"pid", [&](const auto& value) { return ParseNumber(value, node.pid); }},
       {"started", [&](const auto& value) { return ParseQuoted(value, node.started); }},
   };

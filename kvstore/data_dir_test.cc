@@ -314,6 +314,7 @@ TEST_F(DataDirTest, SaysWhatIsDamagedInNode) {
       {"0002\"", "000\"", "node_id makes no sense"},
       {"0001\"", "000G\"", "cluster_id makes no sense"},
       {"\"founder\"", "\"guest\"", "role makes no sense"},
+      {"generation = 1\n", "generation = 18446744073709551615\n", "generation makes no sense"},
       {"\"00000000000000000000000000000001\"", "\"\"", "cluster_id makes no sense"},
   };
   for (const Row& row : kRows) {

@@ -9,7 +9,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "actor/pool.h"
+#include "actor/block_pool.h"
 #include "actor/time.h"
 
 namespace troupe {

@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/executor.h"
-#include "actor/pool.h"
+#include "actor/block_pool.h"
 #include "actor/time.h"
 
 namespace troupe {

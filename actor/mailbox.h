@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-#include "actor/pool.h"
+#include "actor/block_pool.h"
 
 namespace troupe {
 

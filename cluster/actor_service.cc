@@ -58,7 +58,11 @@ struct WireFormat<ListActorsHere> {
   using Proto = actor::v1::ListActorsRequest;
   static constexpr std::string_view kName = "actor.ListActorsHere";
   static Proto ToProto(ListActorsHere list) { return std::move(list.request); }
-  static absl::StatusOr<ListActorsHere> FromProto(Proto proto) { return ListActorsHere{std::move(proto)}; }
+  static absl::StatusOr<ListActorsHere> FromProto(Proto proto) {
+    // What ActorService asks always lies between; another peer may ask for anything.
+    proto.set_page_size(std::clamp<uint32_t>(proto.page_size(), 1, kMaxPageSize));
+    return ListActorsHere{std::move(proto)};
+  }
 };
 
 absl::StatusOr<actor::v1::ListActorsResponse> NodeAgent::Handle(ListActorsHere list, Context& context) {
@@ -97,11 +101,15 @@ class ActorService::Listing : public std::enable_shared_from_this<Listing> {
       const bool active = member.state == swim::State::kAlive || member.state == swim::State::kSuspect;
       const bool wanted = request_.node().empty() || member.node.name == request_.node();
       if (wanted && active) nodes_.push_back(member.node.name);
+      if (wanted && !active && !request_.node().empty()) response_.add_unreachable_nodes(member.node.name);
     }
   }
 
   // From where the page before ended.
   void Begin(const std::string& token) {
+    if (!request_.node().empty() && nodes_.empty() && response_.unreachable_nodes_size() == 0) {
+      return done_(absl::NotFoundError(absl::StrCat("the cluster has no node ", request_.node())));
+    }
     if (token.empty()) return Advance();
     std::vector<std::string> parts = absl::StrSplit(token, absl::MaxSplits(' ', 1));
     if (parts.size() != 2) return done_(NotOurToken());

@@ -5,8 +5,10 @@
 namespace troupe {
 namespace {
 
-// Frames that wait for the membership's actor.
+// Frames that wait for the membership's actor; and how many of them may be the registry's, which are large, and told
+// again, and must not push out the others.
 constexpr size_t kMailbox = 1024;
+constexpr int kMaxRegistryFrames = 128;
 
 }  // namespace
 
@@ -63,11 +65,12 @@ void Cluster::OnFrame(const std::string& peer, Lane lane, std::string bytes) {
   }
   internal::v1::ActorFrame frame;
   if (lane != Lane::kActors || !frame.ParseFromString(bytes)) {
-    LOG_EVERY_N(WARNING, 1000) << "dropped from " << peer << ": " << bytes.size() << " bytes that are no frame of ours";
-    return;
+    return actors_.CountJunk(peer, absl::StrCat(bytes.size(), " bytes that are no frame of ours"));
   }
   if (frame.has_registry_digest() || frame.has_registry_deltas()) {
-    membership_.Tell(RegistryFrame{peer, std::move(frame)});
+    std::shared_ptr<void> place(nullptr, [waiting = registry_frames_](void*) { waiting->fetch_sub(1); });
+    if (registry_frames_->fetch_add(1) >= kMaxRegistryFrames) return;
+    membership_.Tell(RegistryFrame{peer, std::move(frame), std::move(place)});
     return;
   }
   actors_.OnFrame(peer, std::move(frame));

@@ -13,7 +13,9 @@
 #ifndef TROUPE_CLUSTER_CLUSTER_H_
 #define TROUPE_CLUSTER_CLUSTER_H_
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@
 #include "cluster/node_identity.h"
 #include "cluster/remote_actors.h"
 #include "cluster/transport.h"
+#include "cluster/wire_format.h"
 
 namespace troupe {
 
@@ -79,6 +82,7 @@ class Cluster final : private FrameReceiver {
   // told by a NameLost, if it takes such.
   template <typename A>
   absl::Status Register(const std::string& name, const Address<A>& address) {
+    if (!IsUtf8(name)) return absl::InvalidArgumentError("a name in a cluster is UTF-8");
     absl::Status registered = system_.Register(name, address);
     if (!registered.ok()) return registered;
     std::function<void(NameLost)> on_lost;
@@ -113,6 +117,7 @@ class Cluster final : private FrameReceiver {
   Directory directory_;
   RemoteActors actors_;
   Address<Membership> membership_;
+  std::shared_ptr<std::atomic<int>> registry_frames_ = std::make_shared<std::atomic<int>>(0);  // that wait for it
 };
 
 }  // namespace troupe

@@ -26,6 +26,13 @@ void Directory::SetMembers(std::vector<swim::Member> members) {
   }
 }
 
+bool Directory::IsMember(const RegistryOwner& run) const {
+  std::lock_guard lock(mutex_);
+  auto member = members_.find(run.node);
+  return member != members_.end() && member->second.node.generation == run.generation &&
+         member->second.node.id == run.node_id;
+}
+
 bool Directory::Active(const RegistryOwner& owner) const {
   if (owner.node == self_.name) return owner.generation == self_.generation && owner.node_id == self_.node_id;
   auto member = members_.find(owner.node);

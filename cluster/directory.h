@@ -31,6 +31,8 @@ class Directory {
   // Ascending by name.
   std::vector<swim::Member> Members() const;
   void SetMembers(std::vector<swim::Member> members);
+  // Whether this very run is known, alive or not.
+  bool IsMember(const RegistryOwner& run) const;
 
   // The holder of a name, if its node is alive or suspected; else who held it last, if that is known.
   struct Holder {

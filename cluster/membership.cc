@@ -21,6 +21,9 @@ constexpr size_t kMaxDeltaBytes = 256 << 10;
 // A new name is pushed to so many peers at once; the others learn it from the digests.
 constexpr size_t kPushTo = 8;
 constexpr size_t kMaxSavedPeers = 64;
+// While the disk holds everything up; what comes then is dropped, as datagrams may be.
+constexpr size_t kMaxHeldEffects = 1024;
+constexpr Duration kPersistAgain = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -42,20 +45,23 @@ void Membership::Started(Context& context) {
   directory_.SetMembers(swim_.Members());
 }
 
+void Membership::Restarting(const absl::Status& failure, Context&) {
+  options_.refused(absl::Status(failure.code(), absl::StrCat("the membership failed: ", failure.message())));
+}
+
 // SWIM.
 
 void Membership::Handle(BeginToJoin, Context& context) {
   swim::Effects effects;
-  if (!options_.seeds.empty()) swim_.Join(context.Now(), options_.seeds, effects);
+  // Without seeds and without a cluster there is nobody to ask, which it says.
+  if (!options_.seeds.empty() || swim_.cluster_id().empty()) swim_.Join(context.Now(), options_.seeds, effects);
   CarryOut(std::move(effects), context);
 }
 
 void Membership::Handle(ControlFrame frame, Context& context) {
   absl::StatusOr<swim::Message> message = DecodeSwimMessage(frame.bytes);
-  if (!message.ok()) {
-    LOG_EVERY_N(WARNING, 1000) << "dropped from " << frame.peer << ": " << message.status().message();
-    return;
-  }
+  if (!message.ok()) return actors_.CountJunk(frame.peer, std::string(message.status().message()));
+  if (after_persisting_.size() >= kMaxHeldEffects) return;
   swim::Effects effects;
   swim_.Receive(context.Now(), *message, effects);
   CarryOut(std::move(effects), context);
@@ -63,6 +69,8 @@ void Membership::Handle(ControlFrame frame, Context& context) {
 
 void Membership::Handle(SwimDue, Context& context) {
   timer_.reset();
+  // CarryOut arms it again when the disk is done.
+  if (after_persisting_.size() >= kMaxHeldEffects) return;
   swim::Effects effects;
   swim_.Tick(context.Now(), effects);
   CarryOut(std::move(effects), context);
@@ -78,27 +86,47 @@ void Membership::CarryOut(swim::Effects effects, Context& context) {
     return SendAndTell(std::move(effects), context);
   }
   persisting_ = true;
-  context.RunBlocking([memory = &memory_, cluster_id = swim_.cluster_id(),
-                       generation = swim_.self().generation] { return memory->SaveIdentity(cluster_id, generation); },
-                      [this, context, effects = std::move(effects)](absl::Status saved) mutable {
-                        if (!saved.ok()) return options_.refused(saved);
-                        persisting_ = false;
-                        directory_.SetSelf(swim_.cluster_id(), swim_.self().generation);
-                        actors_.SetSelf(directory_.self());
-                        SendAndTell(std::move(effects), context);
-                        for (swim::Effects& later : std::exchange(after_persisting_, {})) {
-                          CarryOut(std::move(later), context);
-                        }
-                      });
+  after_persisting_.push_back(std::move(effects));
+  Persist(context);
 }
+
+void Membership::Persist(Context& context) {
+  // The newest of both: effects that wait may have raised them again.
+  const std::string cluster_id = swim_.cluster_id();
+  const uint64_t generation = swim_.self().generation;
+  context.RunBlocking(
+      [memory = &memory_, cluster_id, generation] { return memory->SaveIdentity(cluster_id, generation); },
+      [this, context, cluster_id, generation](absl::Status saved) mutable {
+        // The blocking pool was full.
+        if (absl::IsResourceExhausted(saved)) {
+          LOG_EVERY_N(WARNING, 100) << "this node's identity is not saved yet: " << saved.message();
+          context.After(kPersistAgain, PersistAgain{});
+          return;
+        }
+        if (!saved.ok()) return options_.refused(saved);
+        persisting_ = false;
+        directory_.SetSelf(cluster_id, generation);
+        actors_.SetSelf(directory_.self());
+        std::deque<swim::Effects> waiting = std::exchange(after_persisting_, {});
+        SendAndTell(std::move(waiting.front()), context);
+        waiting.pop_front();
+        for (swim::Effects& later : waiting) CarryOut(std::move(later), context);
+        ArmTimer(context);
+      });
+}
+
+void Membership::Handle(PersistAgain, Context& context) { Persist(context); }
 
 void Membership::SendAndTell(swim::Effects effects, Context& context) {
   for (const swim::Outgoing& out : effects.messages) {
     absl::Status sent = transport_.Send(out.address, Lane::kControl, EncodeSwimMessage(out.message)).status();
     if (!sent.ok()) VLOG(1) << "a message to " << out.address << " was not sent: " << sent.message();
   }
-  if (!effects.events.empty()) directory_.SetMembers(swim_.Members());
+  if (effects.events.empty()) return;
+  directory_.SetMembers(swim_.Members());
   for (const swim::Event& event : effects.events) Tell(event, context);
+  SavePeers(context);
+  TellLostNames();
 }
 
 void Membership::Tell(const swim::Event& event, Context& context) {
@@ -111,9 +139,7 @@ void Membership::Tell(const swim::Event& event, Context& context) {
     case Kind::kRefuted:
       LOG(INFO) << who << " is alive";
       actors_.OnAlive(node);
-      SendDigest(node.address, /*answer_with_digest=*/true);
-      SavePeers(context);
-      return TellLostNames();
+      return SendDigest(node.address, /*answer_with_digest=*/true);
     case Kind::kSuspected:
       LOG(INFO) << who << " does not answer";
       return;
@@ -173,6 +199,27 @@ void Membership::Handle(HousekeepingDue, Context& context) {
   AnswerIfJoined(context);
   SavePeers(context);
   CollectTombstones(context.Now());
+  ForgetTheForgotten(context.Now());
+}
+
+void Membership::ForgetTheForgotten(Instant now) {
+  std::map<std::string, swim::Node> known;
+  for (swim::Member& member : swim_.Members()) {
+    if (member.node.name != options_.self.name) known.emplace(member.node.name, std::move(member.node));
+  }
+  directory_.WithRegistry([&](Registry& registry) {
+    for (const auto& [name, node] : remembered_) {
+      if (!known.contains(name)) registry.Forget({name, node.id, node.generation}, now);
+    }
+    for (const auto& [name, node] : known) {
+      if (!remembered_.contains(name)) registry.Recall(name);
+    }
+  });
+  for (const auto& [name, node] : remembered_) {
+    if (!known.contains(name)) actors_.OnForgotten(name);
+  }
+  if (known.size() < remembered_.size()) directory_.SetMembers(swim_.Members());
+  remembered_ = std::move(known);
 }
 
 std::vector<swim::Member> Membership::LiveMembers() const {
@@ -192,11 +239,12 @@ std::vector<std::string> Membership::LivePeers() const {
 }
 
 void Membership::SavePeers(Context& context) {
-  std::vector<std::string> peers;
+  // The living first, since there is not room for all.
+  std::vector<std::string> peers = LivePeers();
   for (const swim::Member& member : swim_.Members()) {
-    if (member.state == swim::State::kLeft || member.node.name == options_.self.name) continue;
-    if (peers.size() < kMaxSavedPeers) peers.push_back(member.node.address);
+    if (member.state == swim::State::kDead) peers.push_back(member.node.address);
   }
+  if (peers.size() > kMaxSavedPeers) peers.resize(kMaxSavedPeers);
   if (saving_peers_ || peers.empty() || peers == saved_peers_) return;
   saving_peers_ = true;
   context.RunBlocking([memory = &memory_, peers] { return memory->SavePeers(peers); },
@@ -213,7 +261,9 @@ void Membership::SavePeers(Context& context) {
 // Names.
 
 void Membership::Handle(NameClaimed claimed, Context& context) {
-  names_[claimed.actor->id()] = {std::move(claimed.name), std::move(claimed.on_lost)};
+  const ActorId id = claimed.actor->id();
+  if (auto lost = lost_early_.extract(id); !lost.empty() && claimed.on_lost) claimed.on_lost(std::move(lost.mapped()));
+  names_[id] = {std::move(claimed.name), std::move(claimed.on_lost)};
   context.Watch(Address<ActorBase>(claimed.actor));
   PushNames();
   TellLostNames();
@@ -256,7 +306,9 @@ void Membership::SendDeltas(const std::string& peer, const std::vector<RegistryD
 }
 
 void Membership::Handle(RegistryFrame in, Context& context) {
-  if (in.frame.cluster_id() != swim_.cluster_id()) return;
+  if (swim_.cluster_id().empty() || in.frame.cluster_id() != swim_.cluster_id()) {
+    return actors_.CountJunk(in.peer, "names of another cluster");
+  }
   if (in.frame.has_registry_digest()) {
     const internal::v1::RegistryDigest& digest = in.frame.registry_digest();
     NoteWhatIsKnown(in.frame.from_id(), FromProto(digest));
@@ -266,9 +318,11 @@ void Membership::Handle(RegistryFrame in, Context& context) {
     if (digest.answer_with_digest()) SendDigest(in.peer, /*answer_with_digest=*/false);
     return;
   }
-  directory_.WithRegistry([&](Registry& registry) {
-    for (const RegistryDelta& delta : FromProto(in.frame.registry_deltas())) registry.Apply(delta);
-  });
+  for (const RegistryDelta& delta : FromProto(in.frame.registry_deltas())) {
+    // Else a peer could fill the memory with names of nodes that never were. One that is news here is told again.
+    if (!directory_.IsMember(delta.owner)) continue;
+    directory_.WithRegistry([&](Registry& registry) { registry.Apply(delta); });
+  }
   TellLostNames();
   if (unheard_.erase(in.peer) > 0) AnswerIfJoined(context);
 }
@@ -297,8 +351,14 @@ void Membership::TellLostNames() {
   for (const Registry::LostName& lost : directory_.TakeLostNames()) {
     const std::string& winner = lost.winner.owner.node;
     LOG(WARNING) << "the name " << lost.ours.name << " belongs to an actor on node " << winner;
-    auto name = names_.find(ActorId{lost.ours.actor});
-    if (name != names_.end() && name->second.on_lost) name->second.on_lost(NameLost{lost.ours.name, winner});
+    const ActorId actor{lost.ours.actor};
+    auto name = names_.find(actor);
+    if (name == names_.end()) {
+      // The name is in the registry before Claim tells this actor of it.
+      lost_early_.insert_or_assign(actor, NameLost{lost.ours.name, winner});
+    } else if (name->second.on_lost) {
+      name->second.on_lost(NameLost{lost.ours.name, winner});
+    }
   }
 }
 

@@ -36,6 +36,7 @@ struct ControlFrame {
 struct RegistryFrame {
   std::string peer;
   internal::v1::ActorFrame frame;
+  std::shared_ptr<void> place;  // among those that may wait
 };
 // The transport is there.
 struct BeginToJoin {
@@ -46,6 +47,9 @@ struct SwimDue {
   static constexpr bool kControl = true;
 };
 struct HousekeepingDue {
+  static constexpr bool kControl = true;
+};
+struct PersistAgain {
   static constexpr bool kControl = true;
 };
 // A name was claimed for an actor of this node. One a name, so there are no more than names.
@@ -75,11 +79,15 @@ class Membership : public Actor<Membership> {
              NodeMemory* memory);
 
   void Started(Context& context);
+  // A new incarnation would know nothing of the cluster and hold none of this node's names: the node itself must start
+  // again.
+  void Restarting(const absl::Status& failure, Context& context);
   void Handle(BeginToJoin, Context& context);
   void Handle(ControlFrame frame, Context& context);
   void Handle(RegistryFrame frame, Context& context);
   void Handle(SwimDue, Context& context);
   void Handle(HousekeepingDue, Context& context);
+  void Handle(PersistAgain, Context& context);
   void Handle(NameClaimed claimed, Context& context);
   void Handle(Terminated terminated, Context& context);
   void Handle(AwaitJoined, Reply<void> reply, Context& context);
@@ -92,6 +100,7 @@ class Membership : public Actor<Membership> {
 
   // Persists, then sends and tells; in the order of the calls.
   void CarryOut(swim::Effects effects, Context& context);
+  void Persist(Context& context);
   void SendAndTell(swim::Effects effects, Context& context);
   void Tell(const swim::Event& event, Context& context);
   void ArmTimer(Context& context);
@@ -104,6 +113,8 @@ class Membership : public Actor<Membership> {
   void NoteWhatIsKnown(const std::string& peer_id, const std::vector<OwnerDigest>& digest);
   void CollectTombstones(Instant now);
   void TellLostNames();
+  // What the membership does not remember any more, the registry and the addresses need not either.
+  void ForgetTheForgotten(Instant now);
   // Without this node.
   std::vector<swim::Member> LiveMembers() const;
   std::vector<std::string> LivePeers() const;
@@ -120,6 +131,7 @@ class Membership : public Actor<Membership> {
   std::optional<TimerId> timer_;
   Instant timer_due_;
 
+  // While this node's identity is on its way to the disk, the effects that wait for it, in order.
   bool persisting_ = false;
   std::deque<swim::Effects> after_persisting_;
 
@@ -128,6 +140,8 @@ class Membership : public Actor<Membership> {
   std::vector<Reply<void>> waiting_for_join_;
 
   std::map<ActorId, Name> names_;
+  std::map<ActorId, NameLost> lost_early_;  // before NameClaimed came
+  std::map<std::string, swim::Node> remembered_;
   uint64_t pushed_version_ = 0;
   std::map<std::string, uint64_t> known_of_ours_;  // by node id: up to which version it knows this run's names
   std::vector<std::string> saved_peers_;

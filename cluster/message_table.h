@@ -2,6 +2,8 @@
 #ifndef TROUPE_CLUSTER_MESSAGE_TABLE_H_
 #define TROUPE_CLUSTER_MESSAGE_TABLE_H_
 
+#include <glog/logging.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -45,6 +47,8 @@ class MessageTable {
     auto found = outbound_.find(message);
     return found == outbound_.end() ? nullptr : &found->second;
   }
+  // Whether actors of this type can be reached at all.
+  bool Exposes(const std::type_info& actor) const { return inbound_.contains(actor); }
   // Null: actors of this type take no such message.
   Inbound FindInbound(const std::type_info& actor, std::string_view message) const {
     auto found = inbound_.find(actor);
@@ -67,7 +71,8 @@ class MessageTable {
   requires Handles<A, M>
   void ExposeOne() {
     outbound_[typeid(M)] = Outbound{NameOf<M>(), &Encode<M>, &TakeReply<M>};
-    inbound_[typeid(A)][NameOf<M>()] = &Decode<A, M>;
+    const bool is_new = inbound_[typeid(A)].try_emplace(NameOf<M>(), &Decode<A, M>).second;
+    CHECK(is_new) << "two messages to " << TypeName(typeid(A)) << " have the name " << NameOf<M>();
   }
 
   template <typename M>
@@ -86,7 +91,10 @@ class MessageTable {
       } else if constexpr (std::is_void_v<R>) {
         reply(absl::OkStatus());
       } else {
-        reply(DecodeFromWire<R>(*bytes));
+        absl::StatusOr<R> result = DecodeFromWire<R>(*bytes);
+        // Unlike a message that nobody could read, a question with such an answer was handled.
+        if (!result.ok()) result = absl::UnknownError(absl::StrCat("an answer came, but: ", result.status().message()));
+        reply(std::move(result));
       }
     };
   }

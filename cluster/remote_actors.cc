@@ -7,28 +7,33 @@
 
 #include "absl/strings/str_cat.h"
 #include "cluster/remote_cell.h"
+#include "cluster/wire_status.h"
 
 namespace troupe {
 namespace {
 
 constexpr size_t kMaxQuestions = 65536;
-constexpr size_t kMaxWatchesOfPeers = 65536;
 // Above the ids of all local actors, so that one actor can watch both kinds.
 constexpr uint64_t kFirstRemoteId = uint64_t{1} << 63;
 // A peer may ask for no more; longer than any deadline of ours.
 constexpr Duration kMaxTimeoutOfPeers = absl::Hours(1);
+// Of one error's details together. So much always fits a frame.
+constexpr size_t kMaxErrorDetails = 1 << 20;
 
-absl::Status ToStatus(int32_t code, const std::string& message) {
-  // A code that this release does not know is not an OK.
-  const bool known = code > 0 && code <= static_cast<int32_t>(absl::StatusCode::kUnauthenticated);
-  return absl::Status(known ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown, message);
-}
+// Numbers of one run's questions are no other run's, so that the answer to a question of the run before, at the same
+// address, fits none of this one's. A run has 2^44 of them, and 2^20 runs pass before they come again.
+uint64_t FirstAsk(uint64_t generation) { return (generation << 44) | 1; }
 
 }  // namespace
 
 RemoteActors::RemoteActors(ActorSystem& system, const MessageTable& messages, Transport& transport,
                            const NodeIdentity& self)
-    : system_(system), messages_(messages), transport_(transport), self_(self), next_id_(kFirstRemoteId) {}
+    : system_(system),
+      messages_(messages),
+      transport_(transport),
+      self_(self),
+      next_ask_(FirstAsk(self.generation)),
+      next_id_(kFirstRemoteId) {}
 
 RemoteActors::~RemoteActors() = default;
 
@@ -43,20 +48,27 @@ internal::v1::ActorFrame RemoteActors::NewFrame() const {
 
 void RemoteActors::SetSelf(const NodeIdentity& self) {
   std::lock_guard lock(mutex_);
+  if (self.generation != self_.generation) next_ask_ = FirstAsk(self.generation);
   self_ = self;
 }
 
 ActorId RemoteActors::NewId() { return ActorId{next_id_++}; }
 
 std::shared_ptr<Cell> RemoteActors::CellOf(const swim::Node& node, uint64_t actor, const std::string& name) {
-  std::lock_guard lock(mutex_);
-  std::weak_ptr<RemoteCell>& known = cells_[{node.name, node.generation, actor}];
-  std::shared_ptr<RemoteCell> cell = known.lock();
-  // A node that moved is reached at its new address.
-  if (cell == nullptr || cell->node() != node) {
-    cell = std::make_shared<RemoteCell>(*this, NewId(), node, actor, name);
-    known = cell;
+  std::shared_ptr<RemoteCell> moved;
+  std::shared_ptr<RemoteCell> cell;
+  {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<RemoteCell>& known = cells_[{node.id, node.generation, actor}];
+    cell = known.lock();
+    if (cell == nullptr || cell->node() != node) {
+      moved = std::move(cell);
+      cell = std::make_shared<RemoteCell>(*this, NewId(), node, actor, name);
+      known = cell;
+    }
   }
+  // Nothing would find it here any more to end its watches.
+  if (moved != nullptr) moved->OnTerminated(absl::UnavailableError(absl::StrCat("node ", node.name, " has moved")));
   return cell;
 }
 
@@ -76,6 +88,12 @@ absl::Status RemoteActors::Send(const swim::Node& to, internal::v1::ActorFrame f
   absl::Status reachable = CheckReachable(to);
   if (!reachable.ok()) return reachable;
   return transport_.Send(to.address, Lane::kActors, frame.SerializeAsString()).status();
+}
+
+void RemoteActors::SendWatch(const swim::Node& to, internal::v1::ActorFrame frame) {
+  if (Send(to, std::move(frame)).ok()) return;
+  std::lock_guard lock(mutex_);
+  shaken_.insert(to.address);
 }
 
 absl::Status RemoteActors::SendQuestion(const swim::Node& to, internal::v1::ActorFrame frame, Question question) {
@@ -118,7 +136,8 @@ void RemoteActors::CountJunk(const std::string& peer, const std::string& what) {
 void RemoteActors::OnFrame(const std::string& peer, internal::v1::ActorFrame frame) {
   {
     std::lock_guard lock(mutex_);
-    if (frame.cluster_id() != self_.cluster_id) frame.clear_kind();
+    // A node in no cluster yet has no peers.
+    if (self_.cluster_id.empty() || frame.cluster_id() != self_.cluster_id) frame.clear_kind();
   }
   switch (frame.kind_case()) {
     case internal::v1::ActorFrame::kDeliver:
@@ -128,12 +147,9 @@ void RemoteActors::OnFrame(const std::string& peer, internal::v1::ActorFrame fra
     case internal::v1::ActorFrame::kWatch:
       return OnWatch(peer, frame.watch());
     case internal::v1::ActorFrame::kTerminated:
-      return OnTerminated(frame.terminated());
+      return OnTerminated(peer, frame.terminated());
     case internal::v1::ActorFrame::kStop:
-      if (IsForThisRun(frame.stop().actor())) {
-        if (std::shared_ptr<Cell> cell = system_.Find(ActorId{frame.stop().actor().actor()})) cell->Stop();
-      }
-      return;
+      return OnStop(peer, frame.stop());
     default:
       return CountJunk(peer, "a frame of another cluster, or of a kind that is not known here");
   }
@@ -183,12 +199,20 @@ void RemoteActors::OnDeliver(const std::string& peer, internal::v1::Deliver deli
   cell->Deliver(*std::move(envelope));
 }
 
+void RemoteActors::OnStop(const std::string& peer, const internal::v1::StopActor& stop) {
+  if (!IsForThisRun(stop.actor())) return;
+  std::shared_ptr<LocalCell> cell = system_.Find(ActorId{stop.actor().actor()});
+  if (cell == nullptr) return;
+  // Nobody there can hold an address of any other.
+  if (!messages_.Exposes(cell->actor_type())) return CountJunk(peer, "a stop of an actor that takes no messages");
+  cell->Stop();
+}
+
 void RemoteActors::SendAnswer(const std::string& peer, uint64_t ask, const absl::StatusOr<std::string>& result) {
   internal::v1::ActorFrame frame = NewFrame();
   internal::v1::Answer& answer = *frame.mutable_answer();
   answer.set_ask(ask);
   absl::Status status = result.status();
-  // The asker's deadline is its own; what ends here by ours need not cross the network.
   if (result.ok() && result->size() + 1024 > kMaxFrameBytes) {
     status = absl::ResourceExhaustedError(
         absl::StrCat("the answer has ", result->size(), " bytes, more than a frame between nodes may have"));
@@ -197,8 +221,11 @@ void RemoteActors::SendAnswer(const std::string& peer, uint64_t ask, const absl:
     answer.set_payload(*result);
   } else {
     answer.set_code(static_cast<int32_t>(status.code()));
-    answer.set_message(std::string(status.message()));
-    status.ForEachPayload([&answer](absl::string_view url, const absl::Cord& value) {
+    answer.set_message(ToWireText(status.message()));
+    size_t room = kMaxErrorDetails;
+    status.ForEachPayload([&](absl::string_view url, const absl::Cord& value) {
+      if (url.size() + value.size() > room || !IsUtf8(std::string(url))) return;
+      room -= url.size() + value.size();
       internal::v1::StatusDetail& detail = *answer.add_details();
       detail.set_type_url(std::string(url));
       detail.set_value(std::string(value));
@@ -218,7 +245,7 @@ void RemoteActors::OnAnswer(const std::string& peer, internal::v1::Answer answer
     questions_.erase(found);
   }
   if (answer.code() == 0) return question.reply(std::move(*answer.mutable_payload()));
-  absl::Status status = ToStatus(answer.code(), answer.message());
+  absl::Status status = FromWireStatus(answer.code(), answer.message());
   for (const internal::v1::StatusDetail& detail : answer.details()) {
     status.SetPayload(detail.type_url(), absl::Cord(detail.value()));
   }
@@ -250,141 +277,6 @@ void RemoteActors::OnLost(const std::string& peer, const FrameLoss& loss) {
                                                      loss.reason.message(), "); what it did before is unknown")));
     }
   }
-}
-
-// Watching.
-
-void RemoteActors::OnWatch(const std::string& peer, const internal::v1::Watch& watch) {
-  const uint64_t actor = watch.actor().actor();
-  std::shared_ptr<LocalCell> cell = IsForThisRun(watch.actor()) ? system_.Find(ActorId{actor}) : nullptr;
-  if (watch.unwatch()) {
-    std::shared_ptr<WatchProxy> proxy;
-    {
-      std::lock_guard lock(mutex_);
-      auto found = watch_proxies_.find({peer, actor});
-      if (found == watch_proxies_.end()) return;
-      proxy = std::move(found->second);
-      watch_proxies_.erase(found);
-    }
-    if (cell != nullptr) cell->RemoveWatcher(proxy->id());
-    return;
-  }
-  if (cell == nullptr) {
-    internal::v1::ActorFrame frame = NewFrame();
-    *frame.mutable_terminated()->mutable_actor() = watch.actor();
-    return SendFrame(peer, frame);
-  }
-  std::shared_ptr<WatchProxy> proxy;
-  {
-    std::lock_guard lock(mutex_);
-    if (watch_proxies_.size() >= kMaxWatchesOfPeers) return;
-    auto [entry, is_new] = watch_proxies_.try_emplace({peer, actor}, nullptr);
-    // One that is there already will tell, or has told: then it is asked to tell again.
-    if (is_new) entry->second = std::make_shared<WatchProxy>(*this, NewId(), peer, actor);
-    proxy = entry->second;
-  }
-  cell->AddWatcher(proxy);
-}
-
-void RemoteActors::SendTerminated(const std::string& peer, uint64_t actor, const absl::Status& reason) {
-  {
-    std::lock_guard lock(mutex_);
-    watch_proxies_.erase({peer, actor});
-  }
-  internal::v1::ActorFrame frame = NewFrame();
-  internal::v1::WatchedTerminated& terminated = *frame.mutable_terminated();
-  terminated.mutable_actor()->set_actor(actor);
-  terminated.mutable_actor()->set_node_id(frame.from_id());
-  terminated.mutable_actor()->set_generation(frame.from_generation());
-  terminated.set_code(static_cast<int32_t>(reason.code()));
-  terminated.set_message(std::string(reason.message()));
-  SendFrame(peer, frame);
-}
-
-void RemoteActors::OnTerminated(const internal::v1::WatchedTerminated& terminated) {
-  std::shared_ptr<RemoteCell> cell;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [key, known] : cells_) {
-      const auto& [name, generation, actor] = key;
-      if (generation != terminated.actor().generation() || actor != terminated.actor().actor()) continue;
-      std::shared_ptr<RemoteCell> candidate = known.lock();
-      if (candidate != nullptr && candidate->node().id == terminated.actor().node_id()) cell = std::move(candidate);
-    }
-  }
-  if (cell == nullptr) return;
-  cell->OnTerminated(terminated.code() == 0 ? absl::OkStatus() : ToStatus(terminated.code(), terminated.message()));
-}
-
-// Nodes that come and go.
-
-void RemoteActors::OnDead(const swim::Node& node) {
-  std::vector<std::shared_ptr<RemoteCell>> cells;
-  std::vector<std::shared_ptr<WatchProxy>> proxies;
-  {
-    std::lock_guard lock(mutex_);
-    dead_.insert(node.name);
-    for (const auto& [key, known] : cells_) {
-      if (std::get<0>(key) != node.name) continue;
-      if (std::shared_ptr<RemoteCell> cell = known.lock()) cells.push_back(std::move(cell));
-    }
-    for (auto it = watch_proxies_.begin(); it != watch_proxies_.end();) {
-      if (it->first.first != node.address) {
-        ++it;
-        continue;
-      }
-      proxies.push_back(std::move(it->second));
-      it = watch_proxies_.erase(it);
-    }
-  }
-  for (const auto& cell : cells) cell->EndWatches(absl::UnavailableError(absl::StrCat("node ", node.name, " is dead")));
-  for (const auto& proxy : proxies) {
-    if (auto cell = system_.Find(ActorId{proxy->actor()})) cell->RemoveWatcher(proxy->id());
-  }
-}
-
-void RemoteActors::OnAlive(const swim::Node& node) {
-  std::vector<std::shared_ptr<RemoteCell>> ended;
-  {
-    std::lock_guard lock(mutex_);
-    dead_.erase(node.name);
-    latest_[node.name] = node.generation;
-    for (const auto& [key, known] : cells_) {
-      if (std::get<0>(key) != node.name || std::get<1>(key) >= node.generation) continue;
-      if (std::shared_ptr<RemoteCell> cell = known.lock()) ended.push_back(std::move(cell));
-    }
-  }
-  for (const auto& cell : ended) {
-    cell->OnTerminated(absl::UnavailableError(absl::StrCat("node ", node.name, " has restarted since")));
-  }
-}
-
-void RemoteActors::Tick() {
-  const Instant now = system_.executor().Now();
-  std::vector<std::shared_ptr<RemoteCell>> to_renew;
-  std::vector<Question> expired;  // their askers have had their answer
-  {
-    std::lock_guard lock(mutex_);
-    for (auto it = questions_.begin(); it != questions_.end();) {
-      if (it->second.deadline > now) {
-        ++it;
-        continue;
-      }
-      expired.push_back(std::move(it->second));
-      it = questions_.erase(it);
-    }
-    for (auto it = cells_.begin(); it != cells_.end();) {
-      std::shared_ptr<RemoteCell> cell = it->second.lock();
-      if (cell == nullptr) {
-        it = cells_.erase(it);
-        continue;
-      }
-      if (shaken_.contains(cell->node().address)) to_renew.push_back(std::move(cell));
-      ++it;
-    }
-    shaken_.clear();
-  }
-  for (const auto& cell : to_renew) cell->RenewWatch();
 }
 
 }  // namespace troupe

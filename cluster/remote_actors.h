@@ -6,6 +6,7 @@
 #ifndef TROUPE_CLUSTER_REMOTE_ACTORS_H_
 #define TROUPE_CLUSTER_REMOTE_ACTORS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,6 +56,8 @@ class RemoteActors {
   void OnDead(const swim::Node& node);
   // This run is alive. Actors of the node's runs before it have terminated.
   void OnAlive(const swim::Node& node);
+  // Membership does not remember the node any more.
+  void OnForgotten(const std::string& name);
   // To be called about once a second: renews watches that a broken connection may have lost, forgets what is over.
   void Tick();
   // This node runs under another cluster id or generation now.
@@ -62,6 +65,8 @@ class RemoteActors {
 
   // A frame with the sender's run filled in.
   internal::v1::ActorFrame NewFrame() const;
+  // Something of a peer was dropped: nothing of ours looks so, or comes so.
+  void CountJunk(const std::string& peer, const std::string& what);
   uint64_t junk() const { return junk_.load(std::memory_order_relaxed); }
 
  private:
@@ -75,23 +80,25 @@ class RemoteActors {
     std::string asked;  // the actor's label
     WireReply reply;
   };
-  using ActorKey = std::tuple<std::string, uint64_t, uint64_t>;  // node name, generation, actor
+  using ActorKey = std::tuple<std::string, uint64_t, uint64_t>;  // node id, generation, actor
   using WatchKey = std::pair<std::string, uint64_t>;             // peer, our actor
 
   // For RemoteCell.
   absl::Status CheckReachable(const swim::Node& node) const;
   absl::Status Send(const swim::Node& to, internal::v1::ActorFrame frame);
   absl::Status SendQuestion(const swim::Node& to, internal::v1::ActorFrame frame, Question question);
+  // Tries again with the next Tick when it cannot be sent now.
+  void SendWatch(const swim::Node& to, internal::v1::ActorFrame frame);
 
   bool IsForThisRun(const internal::v1::ActorRef& ref) const;
   void OnDeliver(const std::string& peer, internal::v1::Deliver deliver);
+  void OnStop(const std::string& peer, const internal::v1::StopActor& stop);
   void OnAnswer(const std::string& peer, internal::v1::Answer answer);
   void OnWatch(const std::string& peer, const internal::v1::Watch& watch);
-  void OnTerminated(const internal::v1::WatchedTerminated& terminated);
+  void OnTerminated(const std::string& peer, const internal::v1::WatchedTerminated& terminated);
   void SendAnswer(const std::string& peer, uint64_t ask, const absl::StatusOr<std::string>& result);
   void SendTerminated(const std::string& peer, uint64_t actor, const absl::Status& reason);
   void SendFrame(const std::string& peer, const internal::v1::ActorFrame& frame);
-  void CountJunk(const std::string& peer, const std::string& what);
   ActorId NewId();
 
   ActorSystem& system_;
@@ -100,14 +107,16 @@ class RemoteActors {
   std::atomic<uint64_t> junk_{0};
 
   mutable std::mutex mutex_;
-  // Guarded by mutex_, which is held while a question is sent, so that the loss of its frame cannot overtake it.
+  // Guarded by mutex_, which is held while a question is sent, so that the loss of its frame cannot overtake it. Not
+  // held when a cell or a Reply ends its life: others' code may run then.
   NodeIdentity self_;
-  uint64_t next_ask_ = 1;
+  uint64_t next_ask_;
   uint64_t next_id_;
   std::map<uint64_t, Question> questions_;
   std::map<ActorKey, std::weak_ptr<RemoteCell>> cells_;
   std::map<WatchKey, std::shared_ptr<WatchProxy>> watch_proxies_;
-  std::set<std::string> shaken_;            // peers to which watches must be renewed
+  std::set<std::string> shaken_;  // peers to which watches must be renewed
+  uint64_t ticks_ = 0;
   std::map<std::string, uint64_t> latest_;  // by node name: the generation heard of last
   std::set<std::string> dead_;              // names of nodes whose latest run is dead
 };

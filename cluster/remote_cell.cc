@@ -68,7 +68,7 @@ void RemoteCell::SendWatch(bool unwatch) {
   *frame.mutable_watch()->mutable_actor() = Ref();
   frame.mutable_watch()->set_unwatch(unwatch);
   // What is lost on the way is renewed, and a node that cannot be reached is dead soon: both end in a notice.
-  (void)actors_.Send(node_, std::move(frame));
+  actors_.SendWatch(node_, std::move(frame));
 }
 
 void RemoteCell::AddWatcher(std::shared_ptr<Cell> watcher) {
@@ -93,6 +93,8 @@ void RemoteCell::RemoveWatcher(ActorId watcher) {
     if (watchers_.erase(watcher) == 0 || !watchers_.empty()) return;
   }
   SendWatch(/*unwatch=*/true);
+  // One that came meanwhile may have asked before this took it back.
+  RenewWatch();
 }
 
 void RemoteCell::RenewWatch() {

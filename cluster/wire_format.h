@@ -3,6 +3,7 @@
 #define TROUPE_CLUSTER_WIRE_FORMAT_H_
 
 #include <google/protobuf/message_lite.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <concepts>
 #include <string>
@@ -37,6 +38,11 @@ struct WireFormat<T> {
   static T ToProto(T message) { return message; }
   static absl::StatusOr<T> FromProto(T proto) { return proto; }
 };
+
+// Nothing else may stand in a protobuf string: it can be written, but a message with it is not read again.
+inline bool IsUtf8(const std::string& text) {
+  return google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()));
+}
 
 template <typename T>
 std::string EncodeForWire(T value) {

@@ -110,11 +110,15 @@ void ClusterService::AddProblems(size_t shards_out, cluster::v1::GetStatusRespon
         "start it again on its data directory");
   }
   if (shards_out == 0) return;
+  const std::string shards = absl::StrCat(shards_out, " of ", router_.map().size(), " shards do not serve");
   const std::optional<Directory::Holder> holder = cluster_.Find(kStoreName);
-  const std::string where = holder.has_value() ? absl::StrCat(" on node ", holder->node.name) : "";
-  add(absl::StrCat(shards_out, " of ", router_.map().size(), " shards do not serve", where),
-      holder.has_value() && !holder->reachable ? "there is one copy of each: they are back when that node is"
-                                               : "look into that node's log; if it goes on, restart the node");
+  if (!holder.has_value()) {
+    return add(absl::StrCat(shards, ", and no node is known to hold them"),
+               "start the node that founded this cluster, on its own data directory");
+  }
+  add(absl::StrCat(shards, " on node ", holder->node.name),
+      holder->reachable ? "look into that node's log; if it goes on, restart the node"
+                        : "there is one copy of each: they are back when that node is");
 }
 
 void ClusterService::ListMembers(const cluster::v1::ListMembersRequest&, Duration,

@@ -150,6 +150,9 @@ bool IsId(std::string_view text) {
   return text.size() == kIdDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+// A node is not started 2^60 times; the others would not take a larger number.
+bool IsGeneration(uint64_t number) { return number > 0 && number < uint64_t{1} << 60; }
+
 std::string FormatNodeFile(const NodeFile& node) {
   return absl::StrCat("# Who this data belongs to. Written by troupe-node at each start; not to be edited.\n",  //
                       "format = ", kFormat,                                                                     //
@@ -231,7 +234,8 @@ absl::StatusOr<NodeFile> ParseNodeFile(const std::string& path, const std::strin
       {"node_id", [&](const auto& value) { return ParseQuoted(value, node.node_id) && IsId(node.node_id); }},
       {"node_name", [&](const auto& value) { return ParseQuoted(value, node.node_name); }},
       {"role", [&](const auto& value) { return ParseRole(value, node.founder); }},
-      {"generation", [&](const auto& value) { return ParseNumber(value, node.generation) && node.generation > 0; }},
+      {"generation",
+       [&](const auto& value) { return ParseNumber(value, node.generation) && IsGeneration(node.generation); }},
       {"pid", [&](const auto& value) { return ParseNumber(value, node.pid); }},
       {"started", [&](const auto& value) { return ParseQuoted(value, node.started); }},
   };
@@ -317,20 +321,23 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Open(const DataDirOptions& opt
     absl::StatusOr<NodeFile> parsed = ParseNodeFile(node_path, *text);
     if (!parsed.ok()) return parsed.status();
     node = *std::move(parsed);
-    if (node.node_name != options.node_name) {
-      return absl::FailedPreconditionError(absl::StrCat(dir->path_, " belongs to node ", node.node_name, ", not ",
-                                                        options.node_name, "\n  start it with --name=", node.node_name,
-                                                        ", or give ", options.node_name, " another --data-dir"));
-    }
-  } else if (absl::IsNotFound(text.status())) {
-    if (absl::Status status = CheckEmpty(dir->path_); !status.ok()) return status;
+  } else if (!absl::IsNotFound(text.status())) {
+    return text.status();
+  } else if (absl::Status status = CheckEmpty(dir->path_); !status.ok()) {
+    return status;
+  }
+  // One that has joined no cluster is as good as new: what it was refused for may be what is changed now.
+  if (node.cluster_id.empty()) {
     dir->founded_ = true;
     node.founder = !options.join;
     if (node.founder) node.cluster_id = MakeId(options);
-    node.node_id = MakeId(options);
+    if (node.node_id.empty()) node.node_id = MakeId(options);
     node.node_name = options.node_name;
-  } else {
-    return text.status();
+  }
+  if (node.node_name != options.node_name) {
+    return absl::FailedPreconditionError(absl::StrCat(dir->path_, " belongs to node ", node.node_name, ", not ",
+                                                      options.node_name, "\n  start it with --name=", node.node_name,
+                                                      ", or give ", options.node_name, " another --data-dir"));
   }
 
   ++node.generation;

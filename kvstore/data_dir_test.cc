@@ -119,6 +119,64 @@ TEST_F(DataDirTest, EachOpenRaisesTheGenerationAndKeepsTheIds) {
   EXPECT_EQ((*dir)->generation(), 3u);
 }
 
+TEST_F(DataDirTest, ANodeThatJoinsFoundsNothingAndRemembersWhatItIsTold) {
+  const DataDirOptions options{.path = path_,
+                               .node_name = "n2",
+                               .make_id = [] { return std::string(32, 'a'); },
+                               .now = absl::UnixEpoch(),
+                               .join = true};
+  {
+    std::unique_ptr<DataDir> dir = DataDir::Open(options).value();
+    EXPECT_TRUE(dir->founded());
+    EXPECT_FALSE(dir->founder());
+    EXPECT_EQ(dir->cluster_id(), "");
+    EXPECT_EQ(dir->node_id(), std::string(32, 'a'));
+  }
+  {
+    // Its process ended before it was let in.
+    std::unique_ptr<DataDir> dir = DataDir::Open(options).value();
+    EXPECT_EQ(dir->cluster_id(), "");
+    EXPECT_TRUE(dir->SaveIdentity(std::string(32, 'c'), 7).ok());
+    EXPECT_TRUE(dir->SavePeers({"127.0.0.1:7101", "[::1]:7103"}).ok());
+  }
+  std::unique_ptr<DataDir> dir = DataDir::Open(options).value();
+  EXPECT_FALSE(dir->founder());
+  EXPECT_EQ(dir->cluster_id(), std::string(32, 'c'));
+  EXPECT_EQ(dir->generation(), 8u);
+  EXPECT_THAT(dir->peers(), testing::ElementsAre("127.0.0.1:7101", "[::1]:7103"));
+}
+
+TEST_F(DataDirTest, OneThatHasJoinedNothingMayTakeAnotherNameOrFound) {
+  DataDirOptions options{
+      .path = path_, .node_name = "n2", .make_id = [] { return std::string(32, 'a'); }, .now = kNoon, .join = true};
+  ASSERT_TRUE(DataDir::Open(options).ok());
+  options.node_name = "n3";
+  EXPECT_EQ(DataDir::Open(options).value()->node_name(), "n3");
+  options.join = false;
+  std::unique_ptr<DataDir> dir = DataDir::Open(options).value();
+  EXPECT_TRUE(dir->founder());
+  EXPECT_EQ(dir->cluster_id(), std::string(32, 'a'));
+  EXPECT_EQ(dir->generation(), 3u);
+}
+
+TEST_F(DataDirTest, JunkAmongThePeersIsLeftOut) {
+  Found();
+  Write(path_ + "/PEERS", absl::StrCat("\xff\x01:1\n\nn2:7102\nno port\n\"n3:7103\"\n"));
+  EXPECT_THAT(Open().value()->peers(), testing::ElementsAre("n2:7102"));
+  Write(path_ + "/PEERS", std::string(1 << 20, ':'));
+  EXPECT_THAT(Open().value()->peers(), testing::IsEmpty());
+}
+
+TEST_F(DataDirTest, ADirectoryOfFormat1IsAFoundersAndBecomesFormat2) {
+  Found();
+  Write(path_ + "/NODE", absl::StrReplaceAll(NodeText(), {{"format = 2", "format = 1"}, {"role = \"founder\"\n", ""}}));
+  std::unique_ptr<DataDir> dir = Open().value();
+  EXPECT_TRUE(dir->founder());
+  EXPECT_EQ(dir->cluster_id(), "00000000000000000000000000000001");
+  EXPECT_THAT(NodeText(), HasSubstr("format = 2\n"));
+  EXPECT_THAT(NodeText(), HasSubstr("role = \"founder\"\n"));
+}
+
 TEST_F(DataDirTest, FoundsInAnEmptyDirectory) {
   fs::create_directories(path_);
   EXPECT_TRUE(Open().value()->founded());
@@ -240,7 +298,7 @@ TEST_F(DataDirTest, SaysWhatIsDamagedInNode) {
   };
   const Row kRows[] = {
       {"format = 2\n", "", "its first key is not format"},
-      {"format = 2", "format = 2\nformat = 1", "its first key is not format"},
+      {"format = 2", "format = 2\nformat = 2", "its first key is not format"},
       {"format = 2", "format = 0", "there is no such format"},
       {"format = 2", "format = one", "there is no such format"},
       {"pid = ", "pid ", "line 8 is not key = value"},
@@ -255,6 +313,9 @@ TEST_F(DataDirTest, SaysWhatIsDamagedInNode) {
       {"generation = 1", "generation = 0", "generation makes no sense"},
       {"0002\"", "000\"", "node_id makes no sense"},
       {"0001\"", "000G\"", "cluster_id makes no sense"},
+      {"\"founder\"", "\"guest\"", "role makes no sense"},
+      {"generation = 1\n", "generation = 18446744073709551615\n", "generation makes no sense"},
+      {"\"00000000000000000000000000000001\"", "\"\"", "cluster_id makes no sense"},
   };
   for (const Row& row : kRows) {
     ids_ = 0;

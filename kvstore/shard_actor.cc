@@ -29,7 +29,11 @@ bool NeedsRecord(const WriteKey& write) {
   return !write.value.has_value() || !std::holds_alternative<std::monostate>(write.condition);
 }
 
-size_t BytesOf(const WriteKey& write) { return write.key.size() + (write.value.has_value() ? write.value->size() : 0); }
+size_t BytesOf(const WriteKey& write) {
+  const auto* value = std::get_if<ValueMustBe>(&write.condition);
+  return write.key.size() + (write.value.has_value() ? write.value->size() : 0) +
+         (value == nullptr ? 0 : value->value.size());
+}
 
 absl::Status Busy(ShardId shard) {
   return absl::ResourceExhaustedError(
@@ -62,9 +66,16 @@ void ShardActor::Started(Context& context) {
                });
 }
 
+absl::Status ShardActor::CheckMine(std::string_view key) const {
+  const uint16_t slot = SlotOf(key);
+  if (slots_.first <= slot && slot <= slots_.last) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(ShardName(shard_), " does not hold slot ", slot, "; nothing was done"));
+}
+
 // Reads.
 
 void ShardActor::Handle(ReadKey read, Reply<KeyReading> reply, Context& context) {
+  if (absl::Status mine = CheckMine(read.key); !mine.ok()) return reply(mine);
   if (reads_.size() >= kMaxWaitingReads) return reply(Busy(shard_));
   reads_.push_back(WaitingRead{std::move(read.key), std::move(reply)});
   ReadRound(context);
@@ -116,6 +127,7 @@ void ShardActor::Handle(GetShardState, Reply<ShardState> reply, Context&) {
 // Writes.
 
 void ShardActor::Handle(WriteKey write, Reply<WriteOutcome> reply, Context& context) {
+  if (absl::Status mine = CheckMine(write.key); !mine.ok()) return reply(mine);
   const size_t bytes = BytesOf(write);
   if (writes_.size() >= kMaxWaitingWrites || write_bytes_ + bytes > kMaxWaitingWriteBytes) return reply(Busy(shard_));
   write_bytes_ += bytes;

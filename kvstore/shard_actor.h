@@ -6,11 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "actor/actor.h"
 #include "kvstore/commit_writer.h"
+#include "kvstore/shard_map.h"
 #include "kvstore/storage.h"
 
 namespace troupe {
@@ -86,8 +88,8 @@ std::string ShardName(ShardId shard);
 // for all that wait, and see only what is durable.
 class ShardActor : public Actor<ShardActor> {
  public:
-  ShardActor(ShardId shard, Storage* storage, Address<CommitWriter> writer)
-      : shard_(shard), storage_(storage), writer_(std::move(writer)) {}
+  ShardActor(ShardId shard, SlotRange slots, Storage* storage, Address<CommitWriter> writer)
+      : shard_(shard), slots_(slots), storage_(storage), writer_(std::move(writer)) {}
 
   void Started(Context& context);
 
@@ -117,6 +119,8 @@ class ShardActor : public Actor<ShardActor> {
     std::vector<JudgedWrite> judged;
   };
 
+  // Whether the key is one of this shard's: a router with another map must not make it a second home.
+  absl::Status CheckMine(std::string_view key) const;
   void ReadRound(Context context);
   void WriteRound(Context context);
   void JudgeAndCommit(std::vector<WaitingWrite> writes, const std::vector<std::string>& keys, const ReadResult& read,
@@ -124,6 +128,7 @@ class ShardActor : public Actor<ShardActor> {
 
   // Fixed at construction.
   const ShardId shard_;
+  const SlotRange slots_;
   Storage* const storage_;
   const Address<CommitWriter> writer_;
 

@@ -13,6 +13,8 @@
 namespace troupe {
 namespace {
 
+constexpr SlotRange kAllSlots{0, 65535};
+
 // Counts what reaches the disk.
 class CountingStorage final : public Storage {
  public:
@@ -39,7 +41,8 @@ class ShardActorTest : public ::testing::Test {
   explicit ShardActorTest(uint64_t seed = 1) : simulator_(seed), executor_(simulator_, 1) {
     writer_ = system_.Spawn<CommitWriter>(SpawnOptions{.mailbox_capacity = 4096}, &storage_,
                                           [this](const absl::Status& reason) { exit_reason_ = reason; });
-    shard_ = system_.Spawn<ShardActor>(SpawnOptions{.mailbox_capacity = 4096}, ShardId{7}, &storage_, writer_);
+    shard_ =
+        system_.Spawn<ShardActor>(SpawnOptions{.mailbox_capacity = 4096}, ShardId{7}, kAllSlots, &storage_, writer_);
     simulator_.RunFor(absl::Seconds(1));
     storage_.reads = 0;
   }
@@ -70,6 +73,19 @@ class ShardActorTest : public ::testing::Test {
   Address<CommitWriter> writer_;
   Address<ShardActor> shard_;
 };
+
+TEST_F(ShardActorTest, AKeyOfAnotherShardGetsNoSecondHomeHere) {
+  const uint16_t slot = SlotOf("k");
+  const auto spawn = [&](SlotRange slots) { return system_.Spawn<ShardActor>(ShardId{8}, slots, &storage_, writer_); };
+  for (const SlotRange& others :
+       {SlotRange{0, static_cast<uint16_t>(slot - 1)}, SlotRange{static_cast<uint16_t>(slot + 1), 65535}}) {
+    Address<ShardActor> shard = spawn(others);
+    EXPECT_TRUE(absl::IsUnavailable(Await(shard.Ask(WriteKey{"k", "v", {}})).status()));
+    EXPECT_TRUE(absl::IsUnavailable(Await(shard.Ask(ReadKey{"k"})).status()));
+  }
+  EXPECT_EQ(storage_.writes, 0u);
+  EXPECT_TRUE(Await(spawn({slot, slot}).Ask(WriteKey{"k", "v", {}})).ok());
+}
 
 TEST_F(ShardActorTest, ASetIsReadWithItsVersionShardAndRevision) {
   WriteOutcome set = Set("k", "v");
@@ -199,7 +215,7 @@ TEST(ShardRestartTest, ARestartedShardCountsOnFromWhatItsFormerSelfWrote) {
     Address<CommitWriter> writer = system.Spawn<CommitWriter>(&storage, [](const absl::Status&) {});
     // MemoryStorage CHECKs that revisions of a shard only grow: a second incarnation that read too early would die
     // of it.
-    auto spawn = [&] { return system.Spawn<ShardActor>(ShardId{7}, &storage, writer); };
+    auto spawn = [&] { return system.Spawn<ShardActor>(ShardId{7}, kAllSlots, &storage, writer); };
     Address<ShardActor> first = spawn();
     simulator.RunFor(absl::Milliseconds(simulator.StreamFor("pause").Below(5)));
     for (int i = 0; i < 20; ++i) first.Ask(WriteKey{"k" + std::to_string(i), "v", {}}).Then([](auto) {});

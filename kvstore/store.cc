@@ -24,7 +24,7 @@ void Store::Started(Context& context) {
   Address<CommitWriter> writer = context.Spawn<CommitWriter>({.mailbox_capacity = kWriterMailbox}, storage_, exit_);
   absl::Status registered = context.system().Register("commit-writer", writer);
   for (ShardId shard = 0; shard < map_.size() && registered.ok(); ++shard) {
-    Address<ShardActor> actor = context.Spawn<ShardActor>(ShardOptions(), shard, storage_, writer);
+    Address<ShardActor> actor = context.Spawn<ShardActor>(ShardOptions(), shard, map_.RangeOf(shard), storage_, writer);
     registered = cluster_.Register(ShardName(shard), actor);
   }
   if (!registered.ok()) context.Fail(std::move(registered));

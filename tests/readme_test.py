@@ -45,8 +45,9 @@ def run_block(block):
             script.append("echo \"<<<end $?\"")
             if command.endswith("&"):
                 # Typed by a person, the next command comes later than this one serves.
-                script.append("for _ in $(seq 300); do bazel-bin/apps/troupe status >/dev/null 2>&1 && break; "
-                              "sleep 0.1; done")
+                endpoint = re.search(r"--listen=(\S+)", command).group(1)
+                script.append(f"for _ in $(seq 300); do bazel-bin/apps/troupe --endpoint={endpoint} status "
+                              ">/dev/null 2>&1 && break; sleep 0.1; done")
         script.append("kill $(jobs -p) 2>/dev/null; wait")
         done = subprocess.run(["bash", "-c", "\n".join(script)], capture_output=True, text=True, timeout=600,
                               stdin=subprocess.DEVNULL)
@@ -54,7 +55,8 @@ def run_block(block):
 
 
 def without_ids(text):
-    return re.sub(r"\b[0-9a-f]{32}\b", "<id>", text)
+    """Nor with times since something, at the end of a line."""
+    return re.sub(r"\t\d+ m?s$", "\t<time>", re.sub(r"\b[0-9a-f]{32}\b", "<id>", text), flags=re.MULTILINE)
 
 
 def main():

@@ -85,6 +85,7 @@ ExitCode Printer::Failed(const absl::Status& status, Effect effect, std::string_
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnknown:
       return Error(text, ExitCode::kUnavailable);
     case absl::StatusCode::kCancelled:
       return Error(text, ExitCode::kInterrupted);

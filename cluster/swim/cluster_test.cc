@@ -201,7 +201,9 @@ TEST(Cluster, ASeedThatLeftIsAskedForNewsOfTheOthersWhenItsNameIsFree) {
 }
 
 TEST(Cluster, ADeathIsNotStarvedByAStormOfNews) {
-  TestNetwork net;
+  Config config;
+  config.max_new_members = 100;
+  TestNetwork net(1, config);
   net.set_checks(false);
   net.Found("n1");
   for (int i = 2; i <= 100; ++i) net.Start(absl::StrCat("n", i), {"n1"});

@@ -51,6 +51,11 @@ struct Config {
   size_t max_held_joins = 16;
   // Pings under way for others.
   size_t max_relays = 1024;
+  // Joins that would add a member, answered in a second. More are dropped and counted; who means it asks again.
+  int max_new_members = 64;
+  // The same claim to a name is told to the operator once in this time, and of so many claims.
+  Duration conflict_again = absl::Minutes(1);
+  size_t max_conflicts = 64;
 };
 
 // A message beyond these is dropped and counted.
@@ -62,7 +67,10 @@ inline constexpr size_t kMaxRefusalBytes = 1024;
 inline constexpr size_t kMaxGossipUpdates = 64;
 inline constexpr size_t kMaxTableUpdates = 10'001;
 // Generations and incarnations: far above what counting reaches, far under what overflows.
-inline constexpr uint64_t kMaxCount = uint64_t{1} << 62;
+inline constexpr uint64_t kMaxCount = uint64_t{1} << 61;
+// How far a fact may be ahead of what is held. A forged one beyond that would take the member to the end of counting,
+// from where it could neither refute nor come back.
+inline constexpr uint64_t kMaxLead = uint64_t{1} << 20;
 
 }  // namespace troupe::swim
 

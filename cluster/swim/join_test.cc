@@ -119,6 +119,86 @@ TEST_F(Asked, TheSameIdAtAnotherAddressIsCheckedFirst) {
   }
 }
 
+TEST_F(Asked, ALaterRunAtAnotherAddressIsACopyWhenTheFormerOneAnswers) {
+  Ask(X(6, 'x', "copy:1"), kCluster);
+  ASSERT_TRUE(Sent<JoinAnswer>().empty());
+  ASSERT_EQ(Sent<Ping>(AddressOf("x")).size(), 1u);
+  uint64_t seq = std::get<Ping>(Sent<Ping>(AddressOf("x")).front().message.body).seq;
+
+  Hear(Message{.cluster_id = kCluster, .from = X(5), .body = Ack{.seq = seq}});
+
+  EXPECT_TRUE(Answer().final);
+  EXPECT_EQ(Sent<JoinAnswer>().front().address, "copy:1");
+  EXPECT_NE(Answer().refusal.find("the name x is held by a living node at x:7101\n"), std::string::npos);
+  EXPECT_NE(Answer().refusal.find("copied"), std::string::npos);
+  EXPECT_EQ(core.Find("x")->node, X(5));
+}
+
+TEST_F(Asked, ALaterRunAtAnotherAddressIsAdmittedWhenTheFormerOneIsSilentOrDead) {
+  Ask(X(6, 'x', "moved:1"), kCluster);
+  RunFor(absl::Milliseconds(401));
+  EXPECT_EQ(Answer().generation, 6u);
+  EXPECT_EQ(core.Find("x")->node, X(6, 'x', "moved:1"));
+
+  Update death{.node = X(6, 'x', "moved:1"), .state = State::kDead, .from = "p"};
+  Hear(death);
+  Ask(X(7, 'x', "again:1"), kCluster);
+  EXPECT_EQ(Answer().generation, 7u) << "at once";
+}
+
+TEST_F(Asked, ACopyOfTheAskedOneItselfIsRefusedAndALaterRunAtItsAddressEndsIt) {
+  Node later = NodeOf("a", 2);
+  later.address = "copy:1";
+  Ask(later, kCluster);
+  EXPECT_TRUE(Answer().final);
+  EXPECT_NE(Answer().refusal.find("copied"), std::string::npos);
+  EXPECT_EQ(core.self().generation, 1u);
+  EXPECT_NE(core.NextDeadline(), Instant::Never()) << "it goes on";
+
+  Ask(NodeOf("a", 2), kCluster);
+  EXPECT_EQ(Events().back(), Kind::kRefused);
+}
+
+TEST_F(Asked, AnAddressOfALivingMemberIsRefusedToAnotherWhenThatMemberAnswers) {
+  Node thief = NodeOf("y");
+  thief.address = AddressOf("x");
+  Ask(thief);
+  EXPECT_TRUE(Sent<JoinAnswer>().empty());
+  ASSERT_EQ(Sent<Ping>(AddressOf("x")).size(), 1u);
+  uint64_t seq = std::get<Ping>(Sent<Ping>(AddressOf("x")).front().message.body).seq;
+
+  Hear(Message{.cluster_id = kCluster, .from = X(5), .body = Ack{.seq = seq}});
+
+  EXPECT_TRUE(Answer().final);
+  EXPECT_NE(Answer().refusal.find("the address x:7101 is that of node x"), std::string::npos);
+  EXPECT_EQ(StateOf("y"), std::nullopt);
+}
+
+TEST_F(Asked, AnAddressOfAMemberThatIsSilentOrDeadIsFree) {
+  Node heir = NodeOf("y");
+  heir.address = AddressOf("x");
+  Ask(heir);
+  RunFor(absl::Milliseconds(401));
+  EXPECT_EQ(Answer().refusal, "");
+  EXPECT_EQ(StateOf("y"), State::kAlive);
+
+  BuryX();
+  Node second = NodeOf("z");
+  second.address = AddressOf("x");
+  Hear(Fact(State::kDead, "y", 0));
+  Ask(second);
+  EXPECT_EQ(Answer().refusal, "") << "at once";
+}
+
+TEST_F(Asked, TheAskedOnesOwnAddressIsRefusedToAnother) {
+  Node thief = NodeOf("y");
+  thief.address = AddressOf("a");
+  Ask(thief);
+  EXPECT_TRUE(Answer().final);
+  EXPECT_NE(Answer().refusal.find("the address a:7101 is that of node a"), std::string::npos);
+  EXPECT_EQ(StateOf("y"), std::nullopt);
+}
+
 TEST_F(Asked, AGrantIsNeverBelowWhatTheJoinerHas) {
   BuryX();
   Ask(X(9, 'z'));
@@ -215,6 +295,37 @@ TEST_F(Asking, AFinalRefusalEndsEverything) {
   EXPECT_TRUE(out.events.empty());
 }
 
+TEST_F(Asking, AStrangersClusterEndsAMemberOnlyWhenEverySeedIsOfAnother) {
+  TestCore member;
+  member.core.Join(member.now, {"s:7101", "t:7101"}, member.out);
+  auto refuse = [&](const std::string& seed) {
+    member.Hear(Message{.cluster_id = "another",
+                        .from = NodeOf(seed),
+                        .body = JoinAnswer{.refusal = "belongs to cluster-one", .final = true}});
+  };
+  refuse("s");
+  refuse("s");
+  EXPECT_TRUE(member.Events().empty());
+  member.RunFor(absl::Seconds(4));
+  ASSERT_EQ(member.Events(), std::vector<Kind>{Kind::kNoAnswer});
+  EXPECT_NE(member.out.events.front().text.find("belongs to cluster-one"), std::string::npos);
+
+  refuse("t");
+  EXPECT_TRUE(member.Events().empty()) << "s has not said so in this round";
+  refuse("s");
+  EXPECT_EQ(member.Events(), std::vector<Kind>{Kind::kRefused});
+}
+
+TEST_F(Asking, AStrangersClusterDoesNotEndAMemberThatHasFoundItsOwn) {
+  TestCore member;
+  member.core.Join(member.now, {"s:7101"}, member.out);
+  member.Hear("p", Gossip{});
+  member.Hear(Message{
+      .cluster_id = "another", .from = NodeOf("s"), .body = JoinAnswer{.refusal = "not one of us", .final = true}});
+  EXPECT_TRUE(member.Events().empty());
+  EXPECT_NE(member.core.NextDeadline(), Instant::Never());
+}
+
 TEST_F(Asking, AnAnswerThatWasNotAskedForIsDropped) {
   TestCore founder;
   founder.Hear("s", JoinAnswer{.refusal = "go away", .final = true});
@@ -270,17 +381,19 @@ TEST_F(Namesake, AnEarlierRunOfThisNodeIsNothing) {
   EXPECT_EQ(Events(), std::vector<Kind>{Kind::kJoined}) << "that is p";
 }
 
-TEST_F(Namesake, TheGreaterIdGoesTheSmallerStays) {
+TEST_F(Namesake, OfOneGenerationTheGreaterIdGoesAndTheSmallerStays) {
   HearOf('n', 3, State::kAlive);
   EXPECT_EQ(Events(), std::vector<Kind>{Kind::kJoined});
   EXPECT_EQ(core.self().generation, 3u);
   RunUntilSent<Gossip>();
   EXPECT_EQ(GossipAbout("a").size(), 1u) << "it, or who believes it, must hear of this one";
-  HearOf('n', 9, State::kAlive);
-  EXPECT_EQ(out.generation, 9u) << "or the others would believe the later generation";
-  EXPECT_TRUE(out.events.empty());
-  HearOf('l', 9, State::kAlive);
-  EXPECT_EQ(Events(), std::vector<Kind>{Kind::kRefused});
+  HearOf('l', 3, State::kAlive);
+  EXPECT_EQ(Events().back(), Kind::kRefused);
+}
+
+TEST_F(Namesake, OfALaterGenerationItHasTakenThisOnesPlace) {
+  HearOf('n', 4, State::kAlive);
+  EXPECT_EQ(Events().back(), Kind::kRefused);
 }
 
 TEST_F(Namesake, AnotherThatIsDeadIsOutbid) {
@@ -338,6 +451,24 @@ TEST(Join, AllAskingEachOtherAfterAFullStopFindEachOther) {
 
   EXPECT_TRUE(net.RunUntil([&] { return net.Agree(); }, absl::Seconds(2)));
   for (const char* name : {"n1", "n2", "n3"}) EXPECT_EQ(net.Count(name, Kind::kAdmitted), name[1] == '1' ? 1 : 2);
+}
+
+TEST(Join, ACopyOfALivingNodesDataDirectoryIsRefusedWhomeverItAsks) {
+  for (const char* seed : {"n1", "n2", "n3"}) {
+    SCOPED_TRACE(seed);
+    TestNetwork net;
+    net.StartMesh(3);
+    net.disk("copy") = net.disk("n3");
+    net.disk("copy").node_name = "n3";
+
+    net.Start("copy", {seed});
+    net.Run(absl::Seconds(5));
+
+    EXPECT_FALSE(net.IsRunning("copy"));
+    EXPECT_EQ(net.TextOf("copy", Kind::kRefused).find("the name n3 is held by a living node at n3:7101\n"), 0u);
+    EXPECT_EQ(net.Count("n3", Kind::kRefused), 0);
+    EXPECT_TRUE(net.Agree());
+  }
 }
 
 TEST(Join, ANodeOfAnotherClusterIsRefused) {

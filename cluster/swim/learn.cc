@@ -1,11 +1,11 @@
 // What is heard of members, this one too, and what follows from it.
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "cluster/swim/swim.h"
-#include "glog/logging.h"
 
 namespace troupe::swim {
 namespace {
@@ -24,6 +24,10 @@ void Swim::Learn(Turn turn, const Update& heard) {
   }
   const Record* record = table_.Find(heard.node.name);
   const Member* held = record == nullptr ? nullptr : &record->member;
+  if (held != nullptr && !IsWithinReach(heard, held->node, held->incarnation)) {
+    ++counters_.dropped;
+    return;
+  }
   switch (Judge(held, heard)) {
     case Ruling::kTake:
       if (heard.state == State::kSuspect) ++counters_.suspicions;
@@ -38,7 +42,7 @@ void Swim::Learn(Turn turn, const Update& heard) {
     case Ruling::kIgnore:
       if (held != nullptr && held->state == State::kAlive && heard.state == State::kAlive &&
           held->node.generation == heard.node.generation && held->node.id != heard.node.id) {
-        Tell(turn, Event::Kind::kConflict, *held, absl::StrCat("the same name is claimed by ", Describe(heard.node)));
+        TellConflict(turn, *held, heard.node);
       }
       break;
   }
@@ -59,6 +63,10 @@ void Swim::LearnTable(Turn turn, const std::vector<Update>& table) {
 }
 
 void Swim::LearnOfSelf(Turn turn, const Update& heard) {
+  if (!IsWithinReach(heard, self_, incarnation_)) {
+    ++counters_.dropped;
+    return;
+  }
   if (heard.node.id != self_.id) {
     LearnOfNamesake(turn, heard);
     return;
@@ -96,22 +104,23 @@ void Swim::LearnOfNamesake(Turn turn, const Update& heard) {
     }
     return;
   }
-  const bool smaller_id = self_.id < heard.node.id;
-  if (IsActive(heard.state) && !smaller_id) {
+  // The later generation was let in because this node did not answer: it has taken this one's place.
+  if (IsActive(heard.state)) {
     Refuse(turn, absl::StrCat("the name is held by another node: ", Describe(heard.node)));
-    return;
+  } else {
+    RaiseGeneration(turn, heard.node.generation + 1);
   }
-  RaiseGeneration(turn, heard.node.generation + (smaller_id ? 0 : 1));
 }
 
 void Swim::Refute(uint64_t incarnation) {
-  incarnation_ = std::max(incarnation_, incarnation) + 1;
+  incarnation_ = std::min(std::max(incarnation_, incarnation) + 1, kMaxCount);
   ++counters_.refutations;
   queue_.Put(SelfFact(), GossipQueue::Urgency::kUrgent);
 }
 
 void Swim::RaiseGeneration(Turn turn, uint64_t generation) {
-  CHECK_GT(generation, self_.generation);
+  generation = std::min(generation, kMaxCount);
+  if (generation <= self_.generation) return;
   self_.generation = generation;
   turn.effects.generation = generation;
   queue_.Put(SelfFact(), GossipQueue::Urgency::kUrgent);
@@ -164,6 +173,14 @@ void Swim::TellOfChange(Turn turn, const std::optional<Member>& before, const Me
       Tell(turn, Kind::kLeft, after);
       break;
   }
+}
+
+void Swim::TellConflict(Turn turn, const Member& held, const Node& claimant) {
+  std::erase_if(conflicts_, [&](const auto& told) { return turn.now >= told.second; });
+  std::tuple claim(claimant.name, claimant.id, claimant.address);
+  if (conflicts_.size() >= config_.max_conflicts || conflicts_.count(claim) > 0) return;
+  Tell(turn, Event::Kind::kConflict, held, absl::StrCat("the same name is claimed by ", Describe(claimant)));
+  conflicts_.emplace(std::move(claim), turn.now + config_.conflict_again);
 }
 
 void Swim::ExpireSuspicions(Turn turn) {

@@ -1,5 +1,6 @@
 #include "cluster/swim/member_table.h"
 
+#include "cluster/swim/config.h"
 #include "glog/logging.h"
 
 namespace troupe::swim {
@@ -12,6 +13,12 @@ std::strong_ordering CompareRuns(const Node& a, const Node& b) {
 std::strong_ordering CompareFacts(const Update& heard, const Member& held) {
   if (auto order = CompareRuns(heard.node, held.node); order != 0) return order;
   return heard.incarnation <=> held.incarnation;
+}
+
+bool IsWithinReach(const Update& heard, const Node& held, uint64_t held_incarnation) {
+  if (heard.node.generation > held.generation + kMaxLead) return false;
+  const uint64_t base = CompareRuns(heard.node, held) == 0 ? held_incarnation : 0;
+  return heard.incarnation <= base + kMaxLead;
 }
 
 Ruling Judge(const Member* held, const Update& heard) {

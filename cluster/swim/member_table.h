@@ -18,6 +18,7 @@
 
 #include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -33,6 +34,9 @@ namespace troupe::swim {
 // Whether a is a later run than b, or the same. The address plays no part.
 std::strong_ordering CompareRuns(const Node& a, const Node& b);
 std::strong_ordering CompareFacts(const Update& heard, const Member& held);
+
+// Whether a fact's counts are at most kMaxLead ahead of those that are held. Another run's incarnation starts at 0.
+bool IsWithinReach(const Update& heard, const Node& held, uint64_t held_incarnation);
 
 enum class Ruling {
   kIgnore,

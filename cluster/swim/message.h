@@ -70,6 +70,7 @@ struct JoinAnswer {
   std::string refusal;
   bool final = true;        // of a refusal: asking again will not help
   uint64_t generation = 0;  // granted to the joiner
+  // Of a refusal: one fact, of the node that is refused. Another node may serve at the address that it gave.
   std::vector<Update> table;
 };
 

@@ -117,7 +117,7 @@ void Swim::OnAck(Turn turn, const Message& message, const Ack& ack) {
   if (held == held_joins_.end()) return;
   HeldJoin answered = std::move(*held);
   held_joins_.erase(held);
-  HolderAnswered(turn, answered);
+  HolderAnswered(turn, answered.joiner, answered.holder);
 }
 
 void Swim::OnNack(const Message& message, const Nack& nack) {

@@ -20,6 +20,8 @@ constexpr size_t kGoodbyes = 16;
 Swim::Swim(const Config& config, std::string cluster_id, Node self, Random random)
     : config_(config), cluster_id_(std::move(cluster_id)), self_(std::move(self)), random_(random) {
   CHECK(config_.probe_timeout < config_.probe_period);
+  // What is on a disk must not keep a node from starting, and the others take nothing beyond.
+  self_.generation = std::min(self_.generation, kMaxCount);
   CHECK(IsWellFormed(self_)) << self_.name << " " << self_.id << " " << self_.address;
   next_seq_ = random_.Next() >> 1;
 }
@@ -167,10 +169,14 @@ void Swim::ForgetGone(Turn turn) {
       forgotten.push_back(name);
     }
   }
-  for (const std::string& name : forgotten) {
-    table_.Erase(name);
-    queue_.Erase(name);
-  }
+  for (const std::string& name : forgotten) Forget(name);
+}
+
+void Swim::Forget(const std::string& name) {
+  const Record* record = table_.Find(name);
+  if (IsActive(record->member.state)) round_.Remove(name);
+  table_.Erase(name);
+  queue_.Erase(name);
 }
 
 void Swim::Arm(Turn turn) {

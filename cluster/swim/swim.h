@@ -19,6 +19,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -41,7 +42,7 @@ struct Event {
     kRefuted,  // suspected before, alive now
     kDied,
     kLeft,
-    kConflict,  // another node claims the name of this live member; refused. `text` says who and where
+    kConflict,  // another node claims the name of this live member; refused. `text` says who and where. Not each time
     kAdmitted,  // this node is in the cluster: a seed took it in. Member: this node itself, its generation granted
     kRefused,   // this node may not join, or must not go on; `text` says why. Final
     kNoAnswer,  // none of the seeds has answered this round; `text` names them. It goes on trying
@@ -67,7 +68,9 @@ struct Effects {
 
 // Counted since construction.
 struct Counters {
-  uint64_t dropped = 0;  // messages of another cluster, for another node, from this node itself, or against the rules
+  // Messages of another cluster, for another node, from this node itself, or against the rules; joins beyond
+  // the limits; facts too far ahead.
+  uint64_t dropped = 0;
   uint64_t probes = 0;
   uint64_t failed_probes = 0;
   uint64_t suspicions = 0;
@@ -77,7 +80,7 @@ struct Counters {
 class Swim {
  public:
   // `cluster_id` empty: in no cluster yet; nothing is answered but with "not in a cluster" until a seed admits this
-  // node.
+  // node. A generation above kMaxCount is taken for kMaxCount.
   Swim(const Config& config, std::string cluster_id, Node self, Random random);
 
   // Asks the seeds (addresses) until one admits this node; those that are its own address are left out. A member that
@@ -121,7 +124,7 @@ class Swim {
     Instant nack_at;  // Never: sent
     Instant end;
   };
-  // A join that waits for a sign of life of the name's holder.
+  // A join that waits for a sign of life of the holder of the name, or of the address.
   struct HeldJoin {
     Node joiner;
     uint64_t incarnation = 0;
@@ -135,6 +138,8 @@ class Swim {
     Duration wait;
     Instant next_complaint;
     std::string last_refusal;
+    // Addresses of those who have answered in this round that they are of another cluster than this node.
+    std::set<std::string> strangers;
     // A later run of this node is known: only a seed can say which generation is free.
     bool needs_grant = false;
   };
@@ -148,6 +153,7 @@ class Swim {
   void SyncTick(Turn turn);
   void ContactDead(Turn turn);
   void ForgetGone(Turn turn);
+  void Forget(const std::string& name);
   // Starts the clocks that have something to do, and stops the others.
   void Arm(Turn turn);
   // `first` goes before all other gossip.
@@ -167,6 +173,8 @@ class Swim {
   void RaiseGeneration(Turn turn, uint64_t generation);
   void Take(Turn turn, const Update& heard, bool is_news);
   void TellOfChange(Turn turn, const std::optional<Member>& before, const Member& after);
+  // Two under one name repeat their claims with each message; the operator hears of each claim now and then.
+  void TellConflict(Turn turn, const Member& held, const Node& claimant);
   void ExpireSuspicions(Turn turn);
   Update SelfFact() const;
   void AddHealth(int delta);
@@ -188,13 +196,19 @@ class Swim {
   void AskSeeds(Turn turn);
   void Complain(Turn turn);
   void OnJoinAnswer(Turn turn, const Message& message, const JoinAnswer& answer);
+  void OnRefusal(Turn turn, const Message& message, const JoinAnswer& answer);
   void FinishJoin(Turn turn);
   void OnJoinRequest(Turn turn, const Message& message);
-  void JudgeJoin(Turn turn, const Message& message);
-  void HoldJoin(Turn turn, const Message& message, const Node& holder);
+  void JudgeJoin(Turn turn, const Node& joiner, uint64_t incarnation);
+  void JudgeName(Turn turn, const Node& joiner, uint64_t incarnation);
+  bool MayBeNew(Turn turn);
+  const Node* ActiveAt(const std::string& address, const std::string& but_name) const;
+  void HoldJoin(Turn turn, const Node& joiner, uint64_t incarnation, const Node& holder);
   void PingHolder(Turn turn, const HeldJoin& held);
-  void HolderAnswered(Turn turn, const HeldJoin& held);
+  void HolderAnswered(Turn turn, const Node& joiner, const Node& holder);
   void HeldJoinTick(Turn turn);
+  // In the place of a run that is over.
+  void AdmitAfter(Turn turn, const Node& joiner, uint64_t incarnation, const Node& former);
   void Admit(Turn turn, const Node& joiner, uint64_t incarnation, uint64_t generation);
   void RefuseJoin(Turn turn, const Node& joiner, std::string why, bool final);
 
@@ -225,6 +239,11 @@ class Swim {
   std::vector<std::string> seeds_;
   std::optional<Joining> joining_;
   Instant join_answers_until_ = Instant::FromNanos(INT64_MIN);
+  // Joins of new members in the second that ends then.
+  int new_members_ = 0;
+  Instant new_members_until_ = Instant::FromNanos(INT64_MIN);
+  // Claims to a name of which the operator was told (name, id, address), and until when each is not told again.
+  std::map<std::tuple<std::string, std::string, std::string>, Instant> conflicts_;
 
   // Clocks; Never: stopped.
   Instant next_probe_ = Instant::Never();

@@ -14,8 +14,8 @@ TestNetwork::TestNetwork(uint64_t seed, Config config) : config_(config), random
 
 void TestNetwork::Start(const std::string& name, std::vector<std::string> seeds, std::string address) {
   TestDisk& disk = disks_[name];
-  if (disk.id.empty()) disk.id = MakeId(next_id_++);
-  Node self{.name = name,
+  if (disk.id.empty()) disk.id = absl::StrCat(std::string(kIdBytes - 8, '0'), absl::Dec(next_id_++, absl::kZeroPad8));
+  Node self{.name = disk.node_name.empty() ? name : disk.node_name,
             .id = disk.id,
             .generation = ++disk.generation,
             .address = address.empty() ? AddressOf(name) : std::move(address)};
@@ -114,7 +114,7 @@ void TestNetwork::Carry(const std::string& name, Effects effects) {
   TestDisk& disk = disks_[name];
   if (effects.generation) disk.generation = *effects.generation;
   if (effects.cluster_id) disk.cluster_id = *effects.cluster_id;
-  if (checks_) Check(name, *running_.at(name), effects);
+  if (checks_ && disk.node_name.empty()) Check(name, *running_.at(name), effects);
   for (Outgoing& outgoing : effects.messages) {
     ++sent_;
     if (random_.PerMille(loss_per_mille_)) continue;

@@ -30,6 +30,7 @@ struct TestDisk {
   std::string id;
   uint64_t generation = 0;
   std::string cluster_id;
+  std::string node_name;  // that the node goes by; empty: as the disk. The rules are not checked of such a node
 };
 
 class TestNetwork {
@@ -106,7 +107,7 @@ class TestNetwork {
   Duration most_delay_ = absl::Milliseconds(3);
   bool checks_ = true;
   uint64_t sent_ = 0;
-  char next_id_ = 'a';
+  uint64_t next_id_ = 1;
 };
 
 }  // namespace troupe::swim

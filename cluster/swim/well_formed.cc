@@ -2,15 +2,36 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "cluster/swim/config.h"
 
 namespace troupe::swim {
 namespace {
 
-bool IsName(const std::string& name) { return !name.empty() && name.size() <= kMaxNameBytes; }
+// Printable ASCII without space: what it stands in is read by operators, in logs and on terminals.
+bool IsWord(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
+}
+
+bool IsName(const std::string& name) {
+  return !name.empty() && name.size() <= kMaxNameBytes && IsWord(name) &&
+         name.find_first_of("\"'`\\") == std::string::npos;
+}
+
+bool IsAddress(const std::string& address) {
+  return address.size() <= kMaxAddressBytes && IsWord(address) && address.find(':') != std::string::npos;
+}
+
+bool IsRefusal(const std::string& text) {
+  return text.size() <= kMaxRefusalBytes && std::all_of(text.begin(), text.end(), [](char c) {
+           return c == '\n' || absl::ascii_isprint(static_cast<unsigned char>(c));
+         });
+}
 
 bool AreWellFormed(const std::vector<Update>& updates, size_t limit) {
   return updates.size() <= limit &&
@@ -22,8 +43,7 @@ struct BodyIsWellFormed {
   bool operator()(const PingRequest& request) const { return IsWellFormed(request.target); }
   bool operator()(const Sync& sync) const { return AreWellFormed(sync.table, kMaxTableUpdates); }
   bool operator()(const JoinAnswer& answer) const {
-    return answer.refusal.size() <= kMaxRefusalBytes && answer.generation <= kMaxCount &&
-           AreWellFormed(answer.table, kMaxTableUpdates);
+    return IsRefusal(answer.refusal) && answer.generation <= kMaxCount && AreWellFormed(answer.table, kMaxTableUpdates);
   }
   template <typename Body>
   bool operator()(const Body&) const {
@@ -34,17 +54,17 @@ struct BodyIsWellFormed {
 }  // namespace
 
 bool IsWellFormed(const Node& node) {
-  return IsName(node.name) && node.id.size() == kIdBytes && node.generation <= kMaxCount && !node.address.empty() &&
-         node.address.size() <= kMaxAddressBytes;
+  return IsName(node.name) && node.id.size() == kIdBytes && IsWord(node.id) && node.generation <= kMaxCount &&
+         IsAddress(node.address);
 }
 
 bool IsWellFormed(const Update& update) {
   return IsWellFormed(update.node) && update.incarnation <= kMaxCount && update.state <= State::kLeft &&
-         update.from.size() <= kMaxNameBytes;
+         (update.from.empty() || IsName(update.from));
 }
 
 bool IsWellFormed(const Message& message) {
-  return message.cluster_id.size() <= kMaxClusterIdBytes && IsWellFormed(message.from) &&
+  return message.cluster_id.size() <= kMaxClusterIdBytes && IsWord(message.cluster_id) && IsWellFormed(message.from) &&
          message.incarnation <= kMaxCount && AreWellFormed(message.gossip, kMaxGossipUpdates) &&
          std::visit(BodyIsWellFormed(), message.body);
 }

@@ -76,9 +76,9 @@ class ClusterCliTest(node.NodeTest):
         [n2] = [member for member in self.json("members", asks=[self.n3]) if member["name"] == "n2"]
         self.assertEqual(n2["generation"], "2")
 
-    def test_a_node_that_stops_has_left(self):
+    def test_a_node_that_stops_is_dead_to_the_others_until_it_is_started_again(self):
         self.n3.stop()
-        node.wait_until("n1 sees that n3 left", lambda: self.states(self.n1)["n3"] == "left")
+        node.wait_until("n1 sees that n3 is gone", lambda: self.states(self.n1)["n3"] == "dead")
 
     def test_while_the_founder_is_dead_keys_cannot_be_reached_and_it_is_named(self):
         self.assertEqual(self.run_cli("set", "a", "1")[0], DONE)

@@ -255,9 +255,10 @@ class NodeTest(unittest.TestCase):
 
     def start_cluster(self, size=3, **options):
         """n1, which founds a cluster, and the others, which join it; all of them alive to each other."""
-        nodes = [self.start_node(**options)]
+        nodes = [self.start_node(listen=lasting_address(), **options)]
         for i in range(2, size + 1):
-            nodes.append(self.start_node("--join=" + nodes[0].address, name="n%d" % i, **options))
+            nodes.append(self.start_node("--join=" + nodes[0].address, name="n%d" % i, listen=lasting_address(),
+                                         **options))
         everybody = {node.name: "ALIVE" for node in nodes}
         for node in nodes:
             wait_until("%s sees everybody alive" % node.name, lambda: node.members() == everybody)

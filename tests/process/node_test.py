@@ -62,6 +62,8 @@ class FlagTest(ProcessTest):
         self.assertEqual(re.findall(r'^(\S+) += "(.*?)" +# (.*)$', done.stdout, re.MULTILINE), [
             ("name", "n7", "flag --name"),
             ("listen", "127.0.0.1:7777", "env TROUPE_LISTEN"),
+            ("advertise", "", "default"),
+            ("join", "", "default"),
             ("data-dir", "./troupe-data/n7", "default"),
             ("log-level", "warning", "file %s:2" % file),
         ])
@@ -161,9 +163,9 @@ class StartTest(ProcessTest):
     def test_a_directory_of_a_newer_format_is_refused_with_both_numbers(self):
         n1 = self.start_node()
         n1.stop()
-        self.rewrite_node_file(n1, "format = 1", "format = 7")
+        self.rewrite_node_file(n1, "format = 2", "format = 7")
         before = self.node_file(n1)
-        self.assert_does_not_start(r"has format 7; this troupe-node understands format 1\n  ", target=n1)
+        self.assert_does_not_start(r"has format 7; this troupe-node understands format 2\n  ", target=n1)
         self.assertEqual(self.node_file(n1), before, "it changed what it does not understand")
 
     def test_a_store_that_is_gone_is_not_replaced_by_an_empty_one(self):

@@ -67,6 +67,9 @@ struct ClusterNode {
 
 class ClusterNodes {
  public:
+  // How long nodes remember the dead; less than in production, where it is a day.
+  static constexpr Duration kRememberGone = absl::Minutes(30);
+
   // Called with each run of a node before it starts, for Expose, and after.
   using Hook = std::function<void(const std::string& machine, ClusterNode& node)>;
 
@@ -101,6 +104,7 @@ class ClusterNodes {
                            .seeds = disk.peers,
                            .refused = [this, machine](absl::Status why) { Refused(machine, std::move(why)); },
                            .random = simulator_.StreamFor(absl::StrCat(machine, " run ", ++runs_))};
+    options.swim.remember_gone = kRememberGone;
     for (const std::string& seed : seeds) {
       if (seed != machine) options.seeds.push_back(AddressOf(seed));
     }

@@ -1,12 +1,12 @@
 // An actor on another node is used as one here: told, asked, stopped, with the same errors. And what junk does.
 #include "tests/sim/remote_fixture.h"
-#include "troupe/internal/v1/remote.pb.h"
 
 namespace troupe::sim {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 using RemoteActorsTest = RemoteFixture;
 
@@ -72,7 +72,7 @@ TEST_F(RemoteActorsTest, AnErrorWhoseMessageIsNoTextArrivesAllTheSame) {
 }
 
 TEST_F(RemoteActorsTest, AnErrorLargerThanAFrameArrivesShortened) {
-  const absl::Status status = Ask(Refuse{std::string(kMaxFrameBytes - 100, 'e')}, absl::Minutes(1)).status();
+  const absl::Status status = Ask(Lament{absl::StrCat(2 * kMaxFrameBytes)}, absl::Minutes(1)).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
   EXPECT_THAT(MessageOf(status), HasSubstr("eee"));
 }
@@ -85,21 +85,22 @@ TEST_F(RemoteActorsTest, AHandlersFailureIsTheAskersErrorAsItIsHere) {
   EXPECT_EQ(*Ask(Say{"still here"}), "still here");
 }
 
+// A mailbox waits while its actor is between two incarnations.
+SpawnOptions SlowToRestart(size_t mailbox_capacity) {
+  SpawnOptions options;
+  options.mailbox_capacity = mailbox_capacity;
+  options.restart_backoff.initial = absl::Seconds(1);
+  return options;
+}
+
 TEST_F(RemoteActorsTest, AFullMailboxGivesTheErrorItGivesHere) {
-  Address<Parrot> near = Place("n2", "tiny", {.mailbox_capacity = 1});
+  const Address<Parrot> near = Place("n2", "tiny", SlowToRestart(1));
   const Address<Parrot> far = *Find("n1", "tiny");
-  absl::Status refused;
-  for (int i = 0; i < 50; ++i) {
-    far.Ask(Say{"hello"}).Then([&](absl::StatusOr<std::string> answer) {
-      if (!answer.ok()) refused = answer.status();
-    });
-  }
-  nodes_.RunFor(absl::Seconds(1));
-  // Both asks in one step, before a turn.
-  (void)near.Ask(Say{"hello"});
-  const absl::Status here = nodes_.Outcome(near.Ask(Say{"hello"})).status();
-  EXPECT_EQ(here.code(), absl::StatusCode::kResourceExhausted);
-  if (!refused.ok()) EXPECT_EQ(refused, here);
+  EXPECT_FALSE(nodes_.Outcome(far.Ask(Crash{"a break"})).ok());
+  EXPECT_TRUE(far.Tell(Note{"the one that waits"}));
+  const absl::Status there = nodes_.Outcome(far.Ask(Say{"hello"})).status();
+  EXPECT_EQ(there.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(there, nodes_.Outcome(near.Ask(Say{"hello"})).status());
 }
 
 TEST_F(RemoteActorsTest, ATerminatedActorIsUnavailableAsItIsHere) {
@@ -167,8 +168,7 @@ TEST_F(RemoteActorsTest, WhatComesOutOfACutTooLateIsNotHandled) {
 }
 
 TEST_F(RemoteActorsTest, AMessageThatWaitsPastItsDeadlineOnTheOtherNodeIsNotHandled) {
-  // 10 ms of a restart's backoff, in which the mailbox waits.
-  Place("n2", "slow", {.restart_backoff = {.min = absl::Seconds(1), .max = absl::Seconds(1)}});
+  Place("n2", "slow", SlowToRestart(10));
   const Address<Parrot> slow = *Find("n1", "slow");
   EXPECT_FALSE(nodes_.Outcome(slow.Ask(Crash{"a break"})).ok());
   EXPECT_EQ(nodes_.Outcome(slow.Ask(Say{"late"}, absl::Milliseconds(100))).status().code(),
@@ -242,7 +242,10 @@ TEST_F(RemoteActorsTest, AnAnswerToAnEarlierRunsQuestionAnswersNoneOfThisRun) {
     answers.push_back(answer.value_or(MessageOf(answer.status())));
   });
   EXPECT_TRUE(nodes_.Await([&] { return heard_.size() == 2; }));
-  polly_.Tell(LetGo{});  // the second's answer is sent first, so hold that one back
+  polly_.Tell(LetGo{"of the first run"});
+  nodes_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(answers, IsEmpty());
+  polly_.Tell(LetGo{"of the second run"});
   nodes_.RunFor(absl::Seconds(1));
   EXPECT_THAT(answers, ElementsAre("of the second run"));
 }

@@ -13,7 +13,7 @@
 namespace troupe::sim {
 
 inline void ExposeParrots(Cluster& cluster) {
-  cluster.Expose<Parrot, Say, Note, Hold, LetGo, Refuse, Crash, Inflate, Picky>();
+  cluster.Expose<Parrot, Say, Note, Hold, LetGo, Refuse, Lament, Crash, Inflate, Picky>();
   cluster.Expose<Owl, Say>();
 }
 

@@ -4,8 +4,6 @@
 
 #include <google/protobuf/wrappers.pb.h>
 
-#include <deque>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -28,7 +26,7 @@ struct Say {
 struct Note {
   std::string text;
 };
-// Answered when LetGo comes, the youngest first.
+// Answered when LetGo comes: those with its text, or, when it has none, all, the youngest first.
 struct Hold {
   using Result = std::string;
   std::string text;
@@ -38,6 +36,11 @@ struct LetGo {
 };
 // Answered with an error that has this message, and a payload.
 struct Refuse {
+  using Result = std::string;
+  std::string text;
+};
+// Answered with an error whose message has so many bytes.
+struct Lament {
   using Result = std::string;
   std::string text;
 };
@@ -80,17 +83,19 @@ class Parrot : public Actor<Parrot> {
     log_->push_back(hold.text);
     held_.emplace_back(hold.text, std::move(reply));
   }
-  void Handle(LetGo, Context&) {
-    while (!held_.empty()) {
-      auto [text, reply] = std::move(held_.back());
-      held_.pop_back();
-      reply(text);
+  void Handle(LetGo let_go, Context&) {
+    for (size_t i = held_.size(); i > 0; --i) {
+      auto& [text, reply] = held_[i - 1];
+      if (reply.asked() && (let_go.text.empty() || let_go.text == text)) reply(text);
     }
   }
   Outcome<std::string> Handle(Refuse refuse, Context&) {
     absl::Status status = absl::AbortedError(refuse.text);
     status.SetPayload("type.example/detail", absl::Cord(std::string("more\0\xff", 6)));
     return status;
+  }
+  Outcome<std::string> Handle(Lament lament, Context&) {
+    return absl::AbortedError(std::string(std::stoul(lament.text), 'e'));
   }
   std::string Handle(Crash crash, Context&) { throw std::runtime_error(crash.text); }
   std::string Handle(Inflate inflate, Context&) { return std::string(std::stoul(inflate.text), 'x'); }
@@ -101,7 +106,7 @@ class Parrot : public Actor<Parrot> {
 
  private:
   std::vector<std::string>* log_;
-  std::deque<std::pair<std::string, Reply<std::string>>> held_;
+  std::vector<std::pair<std::string, Reply<std::string>>> held_;
 };
 
 // Of another type, with a message in common.
@@ -170,6 +175,10 @@ struct WireFormat<sim::LetGo> : TextFormat<sim::LetGo> {
 template <>
 struct WireFormat<sim::Refuse> : TextFormat<sim::Refuse> {
   static constexpr std::string_view kName = "test.Refuse";
+};
+template <>
+struct WireFormat<sim::Lament> : TextFormat<sim::Lament> {
+  static constexpr std::string_view kName = "test.Lament";
 };
 template <>
 struct WireFormat<sim::Crash> : TextFormat<sim::Crash> {

@@ -158,8 +158,7 @@ TEST_F(RemoteWatchTest, AFalseDeathEndsTheWatchOnceAndTheAddressWorksAgainAfterw
   const Address<Parrot> polly = Polly();
   WatchAt(polly);
   nodes_.Isolate("n2");
-  ASSERT_TRUE(nodes_.AwaitView("n1", "n1 alive, n2 dead, n3 alive"));
-  EXPECT_THAT(notices_, ElementsAre("node n2 is dead"));
+  ASSERT_TRUE(AwaitNotice());
   nodes_.Heal();
   ASSERT_TRUE(nodes_.AwaitView("n1", "n1 alive, n2 alive, n3 alive"));
   EXPECT_EQ(*nodes_.Outcome(polly.Ask(Say{"hello"})), "hello");

@@ -1,4 +1,4 @@
-#include "actor/pool.h"
+#include "actor/block_pool.h"
 
 #include <algorithm>
 #include <mutex>

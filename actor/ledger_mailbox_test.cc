@@ -1,0 +1,214 @@
+// Claims of groups 2 and 3 of docs/actors.md: mailboxes, dead letters, and what the threads promise.
+#include <time.h>
+
+#include <future>
+#include <thread>
+
+#include "actor/actor.h"
+#include "actor/test_actors.h"
+#include "actor/thread_executor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace troupe {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::Note;
+using testing::Notebook;
+using testing::ReadNotes;
+using testing::TestSystem;
+using testing::Urgent;
+
+TEST(MailboxLimitTest, IsOneThousandAndTwentyFourUnlessTheSpawnSaysOtherwise) {
+  const struct {
+    SpawnOptions options;
+    int taken;
+  } kCases[] = {{{}, 1024}, {{.mailbox_capacity = 1}, 1}, {{.mailbox_capacity = 5000}, 5000}};
+  for (const auto& c : kCases) {
+    TestSystem test;
+    Address<Notebook> notebook = test.system.Spawn<Notebook>(c.options);
+    int taken = 0;
+    while (notebook.Tell(Note{"another"})) ++taken;
+    EXPECT_EQ(taken, c.taken);
+  }
+}
+
+// Tells itself until its mailbox refuses.
+struct FillYourself {
+  using Result = int;
+};
+class Talker : public Actor<Talker> {
+ public:
+  int Handle(FillYourself, Context& context) {
+    int taken = 0;
+    while (context.self().Tell(Note{"to myself"})) ++taken;
+    return taken;
+  }
+  void Handle(Note, Context&) {}
+};
+
+TEST(MailboxLimitTest, ATellToOneselfIsRefusedWhenFullAndNeitherBlocksNorFailsTheSender) {
+  TestSystem test;
+  Address<Talker> talker = test.system.Spawn<Talker>(SpawnOptions{.mailbox_capacity = 8});
+  // The message in hand may still have its place.
+  EXPECT_THAT(*test.Await(talker.Ask(FillYourself{})), AnyOf(7, 8));
+  test.Settle();
+  EXPECT_THAT(*test.Await(talker.Ask(FillYourself{})), AnyOf(7, 8)) << "it has read its mail and goes on";
+  EXPECT_EQ(test.system.stats().restarts, 0u);
+}
+
+struct WatchThis {
+  Address<Notebook> actor;
+};
+class Observer : public Actor<Observer> {
+ public:
+  explicit Observer(std::vector<std::string>* seen) : seen_(seen) {}
+  void Handle(WatchThis watch, Context& context) { context.Watch(watch.actor); }
+  void Handle(Note note, Context&) { seen_->push_back(std::move(note.text)); }
+  void Handle(Urgent urgent, Context&) { seen_->push_back(std::move(urgent.text)); }
+  void Handle(Terminated, Context&) { seen_->push_back("terminated"); }
+
+ private:
+  std::vector<std::string>* seen_;
+};
+
+TEST(MailboxLimitTest, NoPolicyEverDropsAControlMessageOrANotice) {
+  for (Overflow overflow : {Overflow::kReject, Overflow::kDropOldest}) {
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      TestSystem test(seed);
+      std::vector<std::string> seen;
+      Address<Observer> observer =
+          test.system.Spawn<Observer>(SpawnOptions{.mailbox_capacity = 1, .overflow = overflow}, &seen);
+      Address<Notebook> notebook = test.system.Spawn<Notebook>();
+      observer.Tell(WatchThis{notebook});
+      test.Settle();
+      observer.Tell(Note{"fills the mailbox"});
+      notebook.Stop();
+      for (int i = 0; i < 3; ++i) observer.Tell(Urgent{"urgent"});
+      for (int i = 0; i < 3; ++i) observer.Tell(Note{"too much"});
+      test.Settle();
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), "urgent"), 3) << "seed " << seed;
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), "terminated"), 1) << "seed " << seed;
+    }
+  }
+}
+
+TEST(DeadLetterTest, EveryDropIsOneWithItsReasonItsRecipientAndItsType) {
+  TestSystem test;
+  std::vector<std::string> letters;
+  test.system.OnDeadLetter([&](const DeadLetter& letter) {
+    EXPECT_THAT(letter.message_type, HasSubstr("Note"));
+    letters.push_back(letter.recipient + " " + std::to_string(static_cast<int>(letter.reason)));
+  });
+  Address<Notebook> notebook = test.system.Spawn<Notebook>(SpawnOptions{.mailbox_capacity = 1});
+  ASSERT_TRUE(test.system.Register("notebook", notebook).ok());
+  test.Settle();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(test.Await(notebook.Ask(Note{"expired"}, -absl::Seconds(1)))));
+  notebook.Tell(Note{"unread"});
+  EXPECT_FALSE(notebook.Tell(Note{"refused"}));
+  notebook.Stop();
+  test.Settle();
+  EXPECT_FALSE(notebook.Tell(Note{"too late"}));
+  auto line = [](DeadLetterReason reason) { return "notebook " + std::to_string(static_cast<int>(reason)); };
+  EXPECT_THAT(letters, ElementsAre(line(DeadLetterReason::kExpired), line(DeadLetterReason::kMailboxFull),
+                                   line(DeadLetterReason::kTerminated), line(DeadLetterReason::kTerminated)));
+  EXPECT_EQ(test.system.stats().dead_letters, 4u);
+}
+
+TEST(DeadLetterTest, AnAskThatIsOneIsAnsweredWithTheReason) {
+  EXPECT_TRUE(absl::IsUnavailable(DeadLetterStatus(DeadLetterReason::kTerminated, "a")));
+  EXPECT_TRUE(absl::IsResourceExhausted(DeadLetterStatus(DeadLetterReason::kMailboxFull, "a")));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(DeadLetterStatus(DeadLetterReason::kExpired, "a")));
+  TestSystem test;
+  Address<Notebook> notebook = test.system.Spawn<Notebook>(SpawnOptions{.mailbox_capacity = 1});
+  test.Settle();
+  Future<void> unread = notebook.Ask(Note{"unread"});
+  EXPECT_TRUE(absl::IsResourceExhausted(test.Await(notebook.Ask(Note{"refused"}))));
+  EXPECT_TRUE(test.Await(std::move(unread)).ok());
+}
+
+// What the threads promise. Each of these runs on real ones.
+
+struct Numbered {
+  int sender;
+  int number;
+};
+struct CountDisorder {
+  using Result = int;
+};
+class Checker : public Actor<Checker> {
+ public:
+  void Handle(Numbered message, Context&) {
+    int& last = last_[message.sender];
+    if (message.number != last + 1) ++disorder_;
+    last = message.number;
+  }
+  int Handle(CountDisorder, Context&) { return disorder_; }
+
+ private:
+  int last_[4] = {};
+  int disorder_ = 0;
+};
+
+TEST(ThreadsTest, EachSendersMessagesKeepTheirOrder) {
+  constexpr int kEach = 5'000;
+  ThreadExecutor executor({.workers = 4});
+  ActorSystem system(executor);
+  Address<Checker> checker = system.Spawn<Checker>(SpawnOptions{.mailbox_capacity = 4 * kEach + 1});
+  std::vector<std::thread> senders;
+  for (int s = 0; s < 4; ++s) {
+    senders.emplace_back([&checker, s] {
+      for (int i = 1; i <= kEach; ++i) checker.Tell(Numbered{s, i});
+    });
+  }
+  for (std::thread& sender : senders) sender.join();
+  EXPECT_EQ(*checker.Ask(CountDisorder{}, absl::Minutes(1)).Wait(), 0);
+  EXPECT_TRUE(system.Shutdown(absl::Minutes(1)).ok());
+}
+
+// Always has a next message.
+struct Again {};
+class Restless : public Actor<Restless> {
+ public:
+  void Handle(Again, Context& context) { context.self().Tell(Again{}); }
+};
+
+TEST(ThreadsTest, AFloodedActorDoesNotStarveItsNeighboursNorItsOwnStop) {
+  ThreadExecutor executor({.workers = 1});
+  ActorSystem system(executor);
+  Address<Restless> restless = system.Spawn<Restless>();
+  for (int i = 0; i < 100; ++i) restless.Tell(Again{});
+  Address<Notebook> neighbour = system.Spawn<Notebook>();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(neighbour.Ask(Note{"my turn"}, absl::Seconds(30)).Wait().ok());
+  }
+  EXPECT_TRUE(restless.alive());
+  EXPECT_TRUE(system.Shutdown(absl::Minutes(1)).ok());
+}
+
+Duration ProcessCpu() {
+  timespec used = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return absl::DurationFromTimespec(used);
+}
+
+TEST(ThreadsTest, AnIdleSystemUsesNoCpu) {
+  ThreadExecutor executor({.workers = 4});
+  ActorSystem system(executor);
+  std::vector<Address<Notebook>> idle;
+  for (int i = 0; i < 1'000; ++i) idle.push_back(system.Spawn<Notebook>());
+  for (const Address<Notebook>& notebook : idle) ASSERT_TRUE(notebook.Ask(Note{"1"}, absl::Minutes(1)).Wait().ok());
+  std::promise<Duration> begin;
+  std::promise<Duration> end;
+  // The first moments may go on parking.
+  executor.RunAt(executor.Now() + absl::Milliseconds(100), [&] { begin.set_value(ProcessCpu()); });
+  executor.RunAt(executor.Now() + absl::Milliseconds(600), [&] { end.set_value(ProcessCpu()); });
+  const Duration used = end.get_future().get() - begin.get_future().get();
+  EXPECT_LT(used, absl::Milliseconds(25)) << "of 500 ms";
+}
+
+}  // namespace
+}  // namespace troupe

@@ -94,7 +94,7 @@ class TopicBus : public Actor<TopicBus<M>> {
     const ActorId id = subscribe.subscriber->id();
     auto [subscriber, first] = subscribers_.try_emplace(id, Subscriber{subscribe.subscriber, subscribe.tell, {}});
     // If it has terminated already, the notice comes at once.
-    if (first) context.Watch(Watchable(*subscriber->second.cell));
+    if (first) context.Watch(Watchable(subscriber->second.cell));
     if (trie_.Insert(subscribe.pattern, id.value)) {
       subscriber->second.patterns.insert(std::move(subscribe.pattern));
       ++stats_.subscriptions;
@@ -110,7 +110,7 @@ class TopicBus : public Actor<TopicBus<M>> {
     trie_.Remove(unsubscribe.pattern, unsubscribe.subscriber.value);
     --stats_.subscriptions;
     if (subscriber->second.patterns.empty()) {
-      context.Unwatch(Watchable(*subscriber->second.cell));
+      context.Unwatch(Watchable(subscriber->second.cell));
       subscribers_.erase(subscriber);
     }
     return absl::OkStatus();
@@ -156,7 +156,7 @@ class TopicBus : public Actor<TopicBus<M>> {
   };
 
   // Watches do not depend on the type of who is watched.
-  static Address<ActorBase> Watchable(Cell& cell) { return Address<ActorBase>(cell.shared_from_this()); }
+  static Address<ActorBase> Watchable(const std::shared_ptr<Cell>& cell) { return Address<ActorBase>(cell); }
 
   std::map<ActorId, Subscriber> subscribers_;
   TopicTrie trie_;  // holds the ids

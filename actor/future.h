@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "actor/executor.h"
 #include "actor/block_pool.h"
+#include "actor/executor.h"
 #include "actor/time.h"
 
 namespace troupe {

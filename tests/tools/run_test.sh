@@ -2,6 +2,9 @@
 # Holds ./run to its promises with stand-ins for apt, Bazel, the node and the CLI: quick, and without a network.
 set -euo pipefail
 
+# A signal that the caller ignores, as nohup does with hangups, would be ignored by all that is started here too.
+[[ -n ${SIGNALS_RESET:-} ]] || SIGNALS_RESET=yes exec env --default-signal=HUP,INT,TERM bash "${BASH_SOURCE[0]}" "$@"
+
 house=$(mktemp -d)
 trap 'rm -rf "$house"' EXIT
 mkdir -p "$house"/{bin,apps,bazel-bin/apps,nodes,tmp,tests/tools}

@@ -35,17 +35,18 @@ bool Simulator::Cancel(EventId id) {
 void Simulator::MakeReady(uint32_t node, Runnable& runnable) { ready_.push_back(Ready{node, &runnable}); }
 
 void Simulator::DropNode(uint32_t node) {
-  std::vector<Event> dropped_events;
+  std::erase_if(ready_, [node](const Ready& ready) { return ready.node == node; });
+  // One at a time: the end of one may end what others would touch, which cancels them, and so must find them here.
   for (auto event = events_.begin(); event != events_.end();) {
     if (event->second.node != node) {
       ++event;
       continue;
     }
-    event_keys_.erase(event->first.id);
-    dropped_events.push_back(std::move(event->second));
-    event = events_.erase(event);
+    const EventKey key = event->first;
+    event_keys_.erase(key.id);
+    events_.extract(event);  // destroyed when it is out
+    event = events_.upper_bound(key);
   }
-  std::erase_if(ready_, [node](const Ready& ready) { return ready.node == node; });
 }
 
 bool Simulator::Step() {

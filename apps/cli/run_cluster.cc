@@ -97,10 +97,20 @@ std::string StatusJson(const KvApi::ClusterStatus& status) {
   return json.Id("dead_letters", status.dead_letters).ToString();
 }
 
-std::string Tolerance(const KvApi::ClusterStatus& status) {
-  const std::string copies =
-      status.copies_per_shard == 1 ? "one copy" : Counted(status.copies_per_shard, "copy", "copies");
-  return absl::StrCat(Counted(status.nodes_may_fail, "node", "nodes"), " may fail: ", copies, " of each shard");
+std::string Tolerance(uint64_t nodes_may_fail, uint64_t copies, std::string_view of) {
+  return absl::StrCat(Counted(nodes_may_fail, "node", "nodes"),
+                      " may fail: ", copies == 1 ? "one copy" : Counted(copies, "copy", "copies"), " of ", Absl(of));
+}
+
+// A shard needs a majority of its copies.
+std::string Tolerance(const KvApi::ShardMap& map) {
+  size_t least = SIZE_MAX;
+  size_t most = 0;
+  for (const KvApi::Shard& shard : map.shards) {
+    least = std::min(least, shard.copies.size());
+    most = std::max(most, shard.copies.size());
+  }
+  return Tolerance(least == 0 ? 0 : (least - 1) / 2, least, least == most ? "each shard" : "some shards");
 }
 
 std::string Data(const KvApi::ClusterStatus& status) {
@@ -120,7 +130,7 @@ std::vector<std::pair<std::string_view, std::string>> StatusLines(const KvApi::C
       {"Cluster", absl::StrCat(Harmless(status.cluster_id), ", ", Counted(status.nodes, "node", "nodes"), ", ",
                                status.nodes_alive, " alive")},
       {"Health", status.healthy ? "ok" : "degraded"},
-      {"Tolerance", Tolerance(status)},
+      {"Tolerance", Tolerance(status.nodes_may_fail, status.copies_per_shard, "each shard")},
       {"Data", Data(status)},
       {"Node", absl::StrCat(Harmless(node.name), " at ", Harmless(node.address), ", version ", Harmless(node.version),
                             ", up ", DurationText(node.uptime), ", start ", node.generation, ", ", place)},
@@ -175,6 +185,7 @@ ExitCode RunShards(Run run) {
     AddRow(run, table, std::move(row));
   }
   table.Print(run.print);
+  if (all && found && run.print.format() == Format::kTable) run.print.Note(Tolerance(*map));
   if (found || all) return ExitCode::kDone;
   run.print.Note(absl::StrCat("no: there is no shard ", only, " among the ", map->shards.size()));
   return ExitCode::kNo;

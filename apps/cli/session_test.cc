@@ -166,7 +166,7 @@ TEST_F(SessionTest, ShardsShowWhoServesWhat) {
   EXPECT_EQ(Do("shards"), (Seen{"SHARD  SLOTS      LEADER  COPIES  REVISION\n"
                                 "    0  0000-03ff  n1      n1 n2         41\n"
                                 "    1  0400-07ff  -       n1             0  not serving\n",
-                                "", 0}));
+                                "0 nodes may fail: one copy of some shards\n", 0}));
   EXPECT_EQ(Do("shards 0 -o plain"), (Seen{"0\t0000-03ff\tn1\tn1 n2\t41\n", "", 0}));
   EXPECT_EQ(Do("shards 1 -o json"), (Seen{"{\"shard\":1,\"first_slot\":1024,\"last_slot\":2047,\"leader\":\"\","
                                           "\"copies\":[\"n1\"],\"revision\":\"0\",\"serving\":false,\"epoch\":\"3\"}\n",

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -188,7 +189,16 @@ class LocalCell : public Cell, public Runnable {
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
   template <typename F>
-  absl::Status RunGuarded(F callback);
+  absl::Status RunGuarded(F callback) {
+    try {
+      callback();
+    } catch (...) {
+      pending_failure_ = CaughtFailure();
+    }
+    return std::exchange(pending_failure_, absl::OkStatus());
+  }
+  // Of the exception that is being handled.
+  static absl::Status CaughtFailure();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);

@@ -1,0 +1,202 @@
+// The incarnations of an actor: how they begin and end, and what a failure does.
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "actor/actor.h"
+#include "actor/actor_system.h"
+#include "actor/local_cell.h"
+
+namespace troupe {
+namespace {
+
+const SpawnOptions& DefaultOptions() {
+  static const SpawnOptions options;
+  return options;
+}
+
+}  // namespace
+
+// Begins the incarnation that follows `after`, if the actor has not stopped and nobody else has begun it meanwhile.
+void LocalCell::CreateIncarnation(uint64_t after) {
+  ActorState state = state_.load();
+  if (incarnation_ != after || (state != ActorState::kStarting && state != ActorState::kRestarting)) return;
+  state_ = ActorState::kStarting;
+  ++incarnation_;
+  started_ = executor_.CoarseNow();
+  absl::Status failure = RunGuarded([this] {
+    actor_ = MakeActor();
+    actor_->RunStarted(*this);
+  });
+  if (failure.ok()) {
+    state_ = ActorState::kRunning;
+  } else {
+    HandleFailure(std::move(failure));
+  }
+  StopIfRequested();
+  if (!running() || relations_ == nullptr) return;
+  for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
+    HandleEnvelope(std::move(envelope));
+  }
+}
+
+void LocalCell::EndIncarnation() {
+  if (actor_ == nullptr) return;
+  absl::Status failure = RunGuarded([this] {
+    if (state_ == ActorState::kRestarting) {
+      actor_->RunRestarting(*this, end_reason_);
+    } else {
+      actor_->RunStopping(*this);
+    }
+  });
+  // The incarnation ends all the same; there is nothing left to restart.
+  if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
+  // After the hook, so that what it arms goes too.
+  if (relations_ != nullptr) {
+    for (auto& [id, timer] : relations_->timers) executor_.CancelTimer(timer.executor_id);
+    relations_->timers.clear();
+    for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);
+    relations_->watching.clear();
+  }
+  stop_requested_ = false;
+  actor_.reset();
+}
+
+void LocalCell::HandleFailure(absl::Status failure) {
+  {
+    std::lock_guard lock(mutex());
+    if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+    particulars_->last_failure = std::string(failure.message());
+  }
+  ActorState state = state_.load();
+  if (state != ActorState::kStarting && state != ActorState::kRunning) return;  // it is ending anyway
+  const SpawnOptions& options = options_ == nullptr ? DefaultOptions() : *options_;
+  Relations& own = relations();
+  if (!own.budget.has_value()) own.budget.emplace(options.restart_limit);
+  if (executor_.Now() - started_ >= options.restart_limit.within) own.failures_in_a_row = 0;
+  ++own.failures_in_a_row;
+  switch (options.on_failure) {
+    case OnFailure::kResume:
+      if (actor_ == nullptr) break;  // its constructor failed: there is nothing to go on with
+      LOG(WARNING) << label() << " failed and goes on: " << failure.message();
+      state_ = ActorState::kRunning;
+      return;
+    case OnFailure::kRestart:
+      if (own.budget->Spend(executor_.Now())) {
+        return BeginRestart(std::move(failure), system_.RestartDelay(options.restart_backoff, own.failures_in_a_row));
+      }
+      failure = absl::Status(
+          failure.code(), absl::StrCat(failure.message(), " (more than ", options.restart_limit.max_restarts,
+                                       " restarts within ", absl::FormatDuration(options.restart_limit.within), ")"));
+      escalates_ = true;
+      break;
+    case OnFailure::kStop:
+      break;
+    case OnFailure::kEscalate:
+      escalates_ = true;
+      break;
+  }
+  LOG(WARNING) << label() << " failed and terminates: " << failure.message();
+  BeginStop(std::move(failure));
+}
+
+void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
+  LOG(WARNING) << label() << " failed and restarts: " << failure.message();
+  state_ = ActorState::kRestarting;
+  end_reason_ = std::move(failure);
+  restarts_.fetch_add(1, std::memory_order_relaxed);
+  system_.CountRestart();
+  backoff_over_ = backoff <= absl::ZeroDuration();
+  if (!backoff_over_) {
+    executor_.RunAt(executor_.Now() + backoff, [weak = std::weak_ptr<LocalCell>(self_), incarnation = incarnation_] {
+      std::shared_ptr<LocalCell> cell = weak.lock();
+      if (cell == nullptr) return;
+      cell->Post([self = cell.get(), incarnation] {
+        if (self->incarnation_ != incarnation) return;
+        self->backoff_over_ = true;
+        self->ContinueWhenChildless();
+      });
+    });
+  }
+  StopChildren();
+  ContinueWhenChildless();
+}
+
+void LocalCell::BeginStop(absl::Status reason) {
+  ActorState state = state_.load();
+  if (state == ActorState::kStopping || state == ActorState::kTerminated) return;
+  state_ = ActorState::kStopping;
+  end_reason_ = std::move(reason);
+  StopChildren();
+  ContinueWhenChildless();
+}
+
+void LocalCell::StopChildren() {
+  if (relations_ == nullptr) return;
+  for (auto& [id, child] : relations_->children) child->Stop();
+}
+
+void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
+  relations().children.erase(child);
+  if (!escalated.ok() && running()) return HandleFailure(std::move(escalated));
+  ContinueWhenChildless();
+}
+
+void LocalCell::ContinueWhenChildless() {
+  ActorState state = state_.load();
+  if (state != ActorState::kRestarting && state != ActorState::kStopping) return;
+  if (!childless()) return;
+  EndIncarnation();
+  // The hook may have spawned. What it spawned is told to stop, and comes back here.
+  if (!childless()) return StopChildren();
+  if (state == ActorState::kStopping) return Terminate();
+  // As a signal of its own, so that a stop that waits comes first, and an actor that fails at every start does not
+  // recurse.
+  if (backoff_over_) Post([this, after = incarnation_] { CreateIncarnation(after); });
+}
+
+void LocalCell::Terminate() {
+  absl::AnyInvocable<void()> at_termination;
+  {
+    std::lock_guard lock(mutex());
+    name_taken_back_ = true;
+    if (!end_reason_.ok() && particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+    if (particulars_ != nullptr) {
+      particulars_->termination_reason = end_reason_;
+      at_termination = std::move(particulars_->at_termination);
+    }
+  }
+  // The name first: who sees or is told of the end may want to take it.
+  if (at_termination) at_termination();
+  state_ = ActorState::kTerminated;
+  DropArguments();
+  if (relations_ != nullptr) {
+    for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
+      Bury(DeadLetterReason::kTerminated, *envelope);
+    }
+  }
+  // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
+  for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
+  if (relations_ != nullptr) {
+    for (auto& [id, watcher] : std::exchange(relations_->watchers, {})) watcher->NotifyTerminated(id_, end_reason_);
+  }
+  // Before the parent is told, which may then end too: a parent is there longer than its children.
+  system_.Forget(*this);
+  if (parent_ != nullptr) {
+    parent_->Post([parent = parent_, id = id_, failure = escalates_ ? end_reason_ : absl::OkStatus()] {
+      parent->OnChildTerminated(id, failure);
+    });
+  }
+}
+
+void LocalCell::Abandon() {
+  state_ = ActorState::kTerminated;
+  mailbox_.Close();
+  relations_.reset();
+  actor_.reset();
+  DropArguments();
+  std::shared_ptr<LocalCell> last = std::move(self_);
+}
+
+}  // namespace troupe

@@ -15,19 +15,6 @@
 
 namespace troupe {
 
-absl::Status DeadLetterStatus(DeadLetterReason reason, const std::string& recipient) {
-  switch (reason) {
-    case DeadLetterReason::kTerminated:
-      return absl::UnavailableError(absl::StrCat(recipient, " has terminated"));
-    case DeadLetterReason::kMailboxFull:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the mailbox of ", recipient, " is full; try again in a moment"));
-    case DeadLetterReason::kExpired:
-      return absl::DeadlineExceededError(absl::StrCat(recipient, " did not come to the message before its deadline"));
-  }
-  return absl::InternalError("no such reason");
-}
-
 std::string TypeName(const std::type_info& type) {
   int failed = 0;
   char* name = abi::__cxa_demangle(type.name(), nullptr, nullptr, &failed);
@@ -121,14 +108,40 @@ std::vector<ActorInfo> ActorSystem::List() const {
 ActorSystemStats ActorSystem::stats() const {
   ActorSystemStats stats;
   stats.restarts = restarts_.load(std::memory_order_relaxed);
-  for (const auto& count : dead_letters_) stats.dead_letters += count.load(std::memory_order_relaxed);
+  stats.dead_letters = dead_letters_.total();
   stats.alive = cells_.size();
   return stats;
 }
 
-void ActorSystem::CountDeadLetter(DeadLetterReason reason, const LocalCell& recipient, const Envelope& envelope) {
-  dead_letters_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  if (on_dead_letter_) on_dead_letter_(DeadLetter{reason, recipient.label(), TypeName(envelope.type())});
+void ActorSystem::CountDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope) {
+  using Log = internal::DeadLetterCounts::Log;
+  const Log log = dead_letters_.Count(reason);
+  const bool shown = log != Log::kHide && !stopping_;
+  if (log == Log::kShowAndBeginInterval) {
+    executor_.RunAt(executor_.Now() + internal::DeadLetterCounts::Interval(), [this] {
+      const std::string hidden = dead_letters_.EndInterval();
+      if (!hidden.empty()) LOG(WARNING) << hidden;
+    });
+  }
+  if (!shown && !on_dead_letter_) return;
+  const DeadLetter letter{reason, recipient.label(), TypeName(envelope.type())};
+  if (shown) {
+    LOG(WARNING) << "dead letter: " << letter.message_type << " for " << letter.recipient << " ("
+                 << DeadLetterReasonName(reason) << ")";
+  }
+  if (on_dead_letter_) on_dead_letter_(letter);
+}
+
+void ActorSystem::CountFarDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope) {
+  far_.CountDeadLetter(reason);
+  CountDeadLetter(reason, recipient, envelope);
+}
+
+SystemMetrics ActorSystem::Metrics() const {
+  internal::MetricsRows rows(kinds_);
+  for (const std::shared_ptr<LocalCell>& cell : cells_.All()) cell->AddMetrics(rows);
+  rows.AddRow(far_);
+  return std::move(rows).Finish();
 }
 
 Duration ActorSystem::RestartDelay(const RestartBackoff& backoff, int failures_in_a_row) {

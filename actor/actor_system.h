@@ -2,7 +2,6 @@
 #ifndef TROUPE_ACTOR_ACTOR_SYSTEM_H_
 #define TROUPE_ACTOR_ACTOR_SYSTEM_H_
 
-#include <array>
 #include <atomic>
 #include <concepts>
 #include <condition_variable>
@@ -20,6 +19,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "actor/actor_kind.h"
+#include "actor/actor_metrics.h"
 #include "actor/address.h"
 #include "actor/cell_table.h"
 #include "actor/dead_letter.h"
@@ -82,6 +83,9 @@ class ActorSystem {
   // All actors, ascending by id.
   std::vector<ActorInfo> List() const;
   ActorSystemStats stats() const;
+  // What all actors do, by name; actor_metrics.h says what it costs. Messages that an actor of another node was to get
+  // and that found no way there are under "actors of other nodes".
+  SystemMetrics Metrics() const;
   // Called for each dead letter, on the thread that caused it; it must be quick. Set it before the first message.
   void OnDeadLetter(std::function<void(const DeadLetter&)> hook) { on_dead_letter_ = std::move(hook); }
 
@@ -105,7 +109,10 @@ class ActorSystem {
   void Forget(LocalCell& cell);
   Duration RestartDelay(const RestartBackoff& backoff, int failures_in_a_row);
   void CountRestart() { restarts_.fetch_add(1, std::memory_order_relaxed); }
-  void CountDeadLetter(DeadLetterReason reason, const LocalCell& recipient, const Envelope& envelope);
+  void CountDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope);
+  // For a layer that serves actors of other nodes.
+  void CountFarDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope);
+  internal::ActorKind& KindOf(size_t type_slot, const std::type_info& type) { return kinds_.Of(type_slot, type); }
 
  private:
   // Begins the life of a new cell, or ends it at once when the system is stopping.
@@ -120,7 +127,9 @@ class ActorSystem {
   Executor& executor_;
   std::function<void(const DeadLetter&)> on_dead_letter_;
   std::atomic<uint64_t> restarts_{0};
-  std::array<std::atomic<uint64_t>, kDeadLetterReasons> dead_letters_{};
+  internal::DeadLetterCounts dead_letters_;
+  mutable internal::ActorKinds kinds_;
+  internal::ActorKind far_{"actors of other nodes"};
   std::atomic<uint64_t> next_id_{1};
   // Set before the table is gone through, so that what comes to it later sees it.
   std::atomic<bool> stopping_{false};
@@ -141,6 +150,7 @@ class SpawnedCell final : public LocalCell {
       : LocalCell(system, id, parent, options), args_(std::in_place, std::move(args)...) {}
 
   const std::type_info& actor_type() const override { return typeid(A); }
+  size_t type_slot() const override { return internal::TypeSlotOf<A>(); }
 
  protected:
   std::unique_ptr<ActorBase> MakeActor() override {

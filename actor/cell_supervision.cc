@@ -161,6 +161,7 @@ void LocalCell::Terminate() {
   {
     std::lock_guard lock(mutex());
     name_taken_back_ = true;
+    LeaveMetrics();
     if (!end_reason_.ok() && particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
     if (particulars_ != nullptr) {
       particulars_->termination_reason = end_reason_;

@@ -1,10 +1,19 @@
-// Messages that found no actor: counted by reason, and shown to whoever wants to see them.
+// Messages that found no actor: counted by reason and by name (actor_metrics.h), logged, and shown to whoever wants to
+// see them.
+//
+// The log gets the first few of a minute as they come, and at its end one line that says how many more there were, by
+// reason. While a system shuts down it gets none, since what waits then becomes a dead letter by intention.
 #ifndef TROUPE_ACTOR_DEAD_LETTER_H_
 #define TROUPE_ACTOR_DEAD_LETTER_H_
 
+#include <array>
+#include <atomic>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
+#include "actor/time.h"
 
 namespace troupe {
 
@@ -12,8 +21,12 @@ enum class DeadLetterReason {
   kTerminated,   // the actor was gone, or went before it came to the message
   kMailboxFull,  // refused, or dropped to make room
   kExpired,      // the asker's deadline had passed before the actor came to it
+  kUnreachable,  // it was for an actor of another node, and there was no way there
 };
-inline constexpr int kDeadLetterReasons = 3;
+inline constexpr int kDeadLetterReasons = 4;
+
+// As in "mailbox full".
+std::string_view DeadLetterReasonName(DeadLetterReason reason);
 
 struct DeadLetter {
   DeadLetterReason reason;
@@ -24,6 +37,30 @@ struct DeadLetter {
 
 // What the asker of such a message is told.
 absl::Status DeadLetterStatus(DeadLetterReason reason, const std::string& recipient);
+
+namespace internal {
+
+// Counts the dead letters of a system, and says which of them the log shows. Any thread may call anything.
+class DeadLetterCounts {
+ public:
+  static constexpr uint32_t kShownInAnInterval = 5;
+  static constexpr Duration Interval() { return absl::Minutes(1); }
+
+  enum class Log { kHide, kShow, kShowAndBeginInterval };
+  // With kShowAndBeginInterval the caller sees to it that EndInterval is called once when the interval is over.
+  Log Count(DeadLetterReason reason);
+  // The line that tells what the log has not shown; empty when there is nothing to tell.
+  std::string EndInterval();
+
+  uint64_t total() const;
+
+ private:
+  std::array<std::atomic<uint64_t>, kDeadLetterReasons> counts_{};
+  std::array<std::atomic<uint64_t>, kDeadLetterReasons> hidden_{};  // in this interval
+  std::atomic<uint64_t> in_interval_{0};
+};
+
+}  // namespace internal
 
 }  // namespace troupe
 

@@ -15,6 +15,15 @@ namespace {
 
 thread_local bool in_actor_turn = false;
 
+// How many messages this thread handles until it times one. Counted by thread rather than by actor, so that each
+// message has the same chance, and of random length, so that it does not keep step with what an actor does regularly.
+constinit thread_local uint32_t messages_to_sample = 64;
+
+uint32_t NextSample() {
+  thread_local Random random(0);
+  return 2 + static_cast<uint32_t>(random.Below(125));
+}
+
 }  // namespace
 
 bool InActorTurn() { return in_actor_turn; }
@@ -86,7 +95,7 @@ std::mutex& LocalCell::mutex() const {
 std::string LocalCell::label() const {
   std::lock_guard lock(mutex());
   if (particulars_ != nullptr && !particulars_->name.empty()) return particulars_->name;
-  return absl::StrCat(TypeName(actor_type()), "#", id_.value);
+  return absl::StrCat(type_kind().name(), "#", id_.value);
 }
 
 bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_termination) {
@@ -95,30 +104,17 @@ bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_t
   if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
   if (!particulars_->name.empty()) return false;
   particulars_->name = name;
+  particulars_->kind = std::make_unique<internal::ActorKind>(name);
   particulars_->at_termination = std::move(at_termination);
   return true;
 }
 
-ActorInfo LocalCell::Info() const {
-  ActorInfo info;
-  info.id = id_;
-  info.type = TypeName(actor_type());
-  info.state = state_.load();
-  info.parent = parent_id_;
-  info.mailbox_depth = mailbox_.depth();
-  info.mailbox_capacity = mailbox_.capacity();
-  info.handled = handled_.load(std::memory_order_relaxed);
-  info.restarts = restarts_.load(std::memory_order_relaxed);
-  std::lock_guard lock(mutex());
-  if (particulars_ != nullptr) {
-    info.name = particulars_->name;
-    info.last_failure = particulars_->last_failure;
-  }
-  return info;
-}
-
 void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
   envelope.Fail(DeadLetterStatus(reason, label()));
+  {
+    std::lock_guard lock(mutex());
+    kind().CountDeadLetter(reason);
+  }
   system_.CountDeadLetter(reason, *this, envelope);
 }
 
@@ -152,6 +148,10 @@ void LocalCell::RunTurn(int max_messages) {
     CreateIncarnation(/*after=*/0);
     ++handled;
   }
+  const auto waiting = static_cast<uint32_t>(mailbox_.depth());
+  if (waiting > mailbox_high_mark_.load(std::memory_order_relaxed)) [[unlikely]] {
+    mailbox_high_mark_.store(waiting, std::memory_order_relaxed);
+  }
   TurnClock clock;
   while (handled < max_messages) {
     std::unique_ptr<MailboxItem> item = mailbox_.Pop(/*user_lane=*/running());
@@ -177,6 +177,10 @@ void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
 }
 
 void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
+  if (--messages_to_sample == 0) [[unlikely]] {
+    messages_to_sample = NextSample();
+    return HandleTimed(std::move(envelope));
+  }
   if (!running()) [[unlikely]] {
     if (state_.load() == ActorState::kTerminated) return Bury(DeadLetterReason::kTerminated, *envelope);
     relations().deferred.push_back(std::move(envelope));

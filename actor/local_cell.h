@@ -32,6 +32,10 @@ namespace troupe {
 
 class ActorBase;
 class ActorSystem;
+namespace internal {
+class ActorKind;
+class MetricsRows;
+}  // namespace internal
 
 struct SpawnOptions {
   // User messages that may wait.
@@ -53,6 +57,7 @@ struct ActorInfo {
   ActorId parent;  // 0 for a top-level actor
   size_t mailbox_depth = 0;
   size_t mailbox_capacity = 0;
+  size_t mailbox_high_mark = 0;  // the most that a turn found waiting when it began
   uint64_t handled = 0;
   uint32_t restarts = 0;
   std::string last_failure;
@@ -87,7 +92,11 @@ class LocalCell : public Cell, public Runnable {
   Executor& executor() override { return executor_; }
   uint64_t trace_id() const override { return id_.value; }
   ActorInfo Info() const;
+  // Adds this actor's figures to the row of its name or type, if it has not ended.
+  void AddMetrics(internal::MetricsRows& rows) const;
   virtual const std::type_info& actor_type() const = 0;
+  // A number for actor_type().
+  virtual size_t type_slot() const = 0;
   bool top_level() const { return parent_id_.value == 0; }
 
   // Begins the actor's life; once, by the system. The cell holds itself until its last turn has ended.
@@ -167,6 +176,7 @@ class LocalCell : public Cell, public Runnable {
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
     std::string name;
+    std::unique_ptr<internal::ActorKind> kind;  // while it is registered
     std::string last_failure;
     absl::AnyInvocable<void()> at_termination;
     absl::Status termination_reason;
@@ -179,6 +189,11 @@ class LocalCell : public Cell, public Runnable {
   }
   void Bury(DeadLetterReason reason, Envelope& envelope);
   std::mutex& mutex() const;
+  internal::ActorKind& type_kind() const;
+  // With mutex(). Under which it counts: its name's while it is registered, else its type's.
+  internal::ActorKind& kind() const;
+  // With mutex(), when it ends: what it has done counts under its type from here on.
+  void LeaveMetrics();
 
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
@@ -187,6 +202,7 @@ class LocalCell : public Cell, public Runnable {
   void HandleItem(std::unique_ptr<MailboxItem> item);
   void StopIfRequested();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
+  void HandleTimed(std::unique_ptr<Envelope> envelope);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
   template <typename F>
   absl::Status RunGuarded(F callback) {
@@ -230,7 +246,8 @@ class LocalCell : public Cell, public Runnable {
   bool begun_ = false;
   bool stop_requested_ = false;  // by a callback of the actor's own
   bool escalates_ = false;       // the parent is to fail with end_reason_
-  bool backoff_over_ = true;
+  // Written in the actor's turn, read by any thread.
+  std::atomic<uint32_t> mailbox_high_mark_{0};
   uint32_t incarnation_ = 0;
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began
@@ -242,6 +259,9 @@ class LocalCell : public Cell, public Runnable {
   // Guarded by mutex().
   std::unique_ptr<Particulars> particulars_;
   bool name_taken_back_ = false;
+
+  // Touched only in the actor's turn.
+  bool backoff_over_ = true;
 
   // Guarded by the system's table.
   LocalCell* next_in_table_ = nullptr;

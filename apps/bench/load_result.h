@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "apps/bench/histogram.h"
+#include "actor/histogram.h"
 
 namespace troupe {
 

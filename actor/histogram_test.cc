@@ -1,4 +1,4 @@
-#include "apps/bench/histogram.h"
+#include "actor/histogram.h"
 
 #include <gtest/gtest.h>
 
@@ -38,6 +38,18 @@ TEST(HistogramTest, PercentilesComeFromTheRightRank) {
   EXPECT_EQ(histogram.Percentile(99), 20u);
   EXPECT_EQ(histogram.Percentile(99.1), 30u);
   EXPECT_EQ(histogram.count(), 100u);
+}
+
+TEST(HistogramTest, ASumHoldsTheValuesOfBoth) {
+  CoarseHistogram sum;
+  CoarseHistogram other;
+  sum.Record(1);
+  other.Record(2);
+  other.Record(3);
+  sum.Add(other);
+  EXPECT_EQ(sum.count(), 3u);
+  EXPECT_EQ(sum.Percentile(50), 2u);
+  EXPECT_EQ(sum.Percentile(100), 3u);
 }
 
 TEST(HistogramTest, LargerValuesNeverStandBeforeSmallerOnes) {

@@ -237,8 +237,8 @@ TEST(DeadLetterLogTest, LosesNoneOfACountFromManyThreads) {
     threads.emplace_back([&] {
       for (int i = 0; i < 10'000; ++i) {
         const auto log = counts.Count(DeadLetterReason::kExpired);
-        shown += log != internal::DeadLetterCounts::Log::kHide;
-        intervals += log == internal::DeadLetterCounts::Log::kShowAndBeginInterval;
+        shown += log != internal::LogLimit::Line::kHide;
+        intervals += log == internal::LogLimit::Line::kShowAndBeginInterval;
       }
     });
   }

@@ -26,9 +26,15 @@ std::string TypeName(const std::type_info& type) {
 ActorSystem::ActorSystem()
     : own_executor_(std::make_unique<ThreadExecutor>(ThreadExecutorOptions{})),
       executor_(*own_executor_),
-      random_(std::random_device{}()) {}
+      random_(std::random_device{}()) {
+  WatchForStalls();
+}
 
-ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) {}
+ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) { WatchForStalls(); }
+
+void ActorSystem::WatchForStalls() {
+  executor_.OnStall([this](const internal::StalledTurn& turn) { ReportStall(turn); });
+}
 
 ActorSystem::~ActorSystem() {
   if (own_executor_ != nullptr) {
@@ -109,20 +115,14 @@ ActorSystemStats ActorSystem::stats() const {
   ActorSystemStats stats;
   stats.restarts = restarts_.load(std::memory_order_relaxed);
   stats.dead_letters = dead_letters_.total();
+  stats.stalls = stalls_.load(std::memory_order_relaxed);
   stats.alive = cells_.size();
   return stats;
 }
 
 void ActorSystem::CountDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope) {
-  using Log = internal::DeadLetterCounts::Log;
-  const Log log = dead_letters_.Count(reason);
-  const bool shown = log != Log::kHide && !stopping_;
-  if (log == Log::kShowAndBeginInterval) {
-    executor_.RunAt(executor_.Now() + internal::DeadLetterCounts::Interval(), [this] {
-      const std::string hidden = dead_letters_.EndInterval();
-      if (!hidden.empty()) LOG(WARNING) << hidden;
-    });
-  }
+  const internal::LogLimit::Line line = dead_letters_.Count(reason);
+  const bool shown = MayLog(line, [this] { return dead_letters_.EndInterval(); }) && !stopping_;
   if (!shown && !on_dead_letter_) return;
   const DeadLetter letter{reason, recipient.label(), TypeName(envelope.type())};
   if (shown) {
@@ -132,9 +132,37 @@ void ActorSystem::CountDeadLetter(DeadLetterReason reason, const Cell& recipient
   if (on_dead_letter_) on_dead_letter_(letter);
 }
 
+bool ActorSystem::MayLog(internal::LogLimit::Line line, std::function<std::string()> end_interval) {
+  using Line = internal::LogLimit::Line;
+  if (line == Line::kShowAndBeginInterval) {
+    executor_.RunAt(executor_.Now() + internal::LogLimit::Interval(), [end_interval = std::move(end_interval)] {
+      const std::string hidden = end_interval();
+      if (!hidden.empty()) LOG(WARNING) << hidden;
+    });
+  }
+  return line != Line::kHide;
+}
+
 void ActorSystem::CountFarDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope) {
   far_.CountDeadLetter(reason);
   CountDeadLetter(reason, recipient, envelope);
+}
+
+void ActorSystem::ReportStall(const internal::StalledTurn& turn) {
+  const std::shared_ptr<LocalCell> cell = Find(ActorId{turn.actor});
+  const Stall stall{cell == nullptr ? absl::StrCat("actor#", turn.actor) : cell->label(),
+                    turn.message == nullptr ? "" : TypeName(*turn.message), turn.lasted, turn.over};
+  if (!stall.over) stalls_.fetch_add(1, std::memory_order_relaxed);
+  const bool shown = MayLog(stall_log_.Next(), [this] {
+    const uint64_t hidden = stall_log_.EndInterval();
+    return hidden == 0 ? "" : absl::StrCat("stalls: ", hidden, " more lines were not shown");
+  });
+  if (shown) {
+    LOG(WARNING) << stall.actor << (stall.over ? " held a worker for " : " has been holding a worker for ")
+                 << absl::FormatDuration(absl::Trunc(stall.lasted, absl::Milliseconds(1))) << " with "
+                 << (stall.message_type.empty() ? "a hook or continuation" : stall.message_type);
+  }
+  if (on_stall_) on_stall_(stall);
 }
 
 SystemMetrics ActorSystem::Metrics() const {

@@ -26,7 +26,9 @@
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/local_cell.h"
+#include "actor/log_limit.h"
 #include "actor/random.h"
+#include "actor/stall_detector.h"
 
 namespace troupe {
 
@@ -37,6 +39,7 @@ struct ActorSystemStats {
   uint64_t alive = 0;
   uint64_t restarts = 0;
   uint64_t dead_letters = 0;
+  uint64_t stalls = 0;  // handlers that held a worker for too long
 };
 
 //   Threads:  any thread may call anything but Shutdown, which is not for actors.
@@ -89,6 +92,9 @@ class ActorSystem {
   // Called for each dead letter, on the thread that caused it; it must be quick. Set it before the first message.
   void OnDeadLetter(std::function<void(const DeadLetter&)> hook) { on_dead_letter_ = std::move(hook); }
 
+  // Called for each stall (stall_detector.h), on the timers' thread; it must be quick. Set it before the first message.
+  void OnStall(std::function<void(const Stall&)> hook) { on_stall_ = std::move(hook); }
+
   // Tells all top-level actors to stop, and they their children; terminated() says when all are gone.
   void BeginShutdown();
   bool terminated() const;
@@ -119,6 +125,10 @@ class ActorSystem {
   void Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent);
   // Ascending by id.
   std::vector<std::shared_ptr<LocalCell>> AllCells() const;
+  void WatchForStalls();
+  void ReportStall(const internal::StalledTurn& turn);
+  // `end_interval` gives the line that tells of what was not logged, or nothing.
+  bool MayLog(internal::LogLimit::Line line, std::function<std::string()> end_interval);
   absl::Status RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell);
   absl::StatusOr<std::shared_ptr<Cell>> LookupCell(std::string_view name, const std::type_info& type) const;
   void Unregister(const std::string& name, ActorId owner);
@@ -127,7 +137,10 @@ class ActorSystem {
   Executor& executor_;
   std::function<void(const DeadLetter&)> on_dead_letter_;
   std::atomic<uint64_t> restarts_{0};
+  std::function<void(const Stall&)> on_stall_;
   internal::DeadLetterCounts dead_letters_;
+  internal::LogLimit stall_log_;
+  std::atomic<uint64_t> stalls_{0};
   mutable internal::ActorKinds kinds_;
   internal::ActorKind far_{"actors of other nodes"};
   std::atomic<uint64_t> next_id_{1};

@@ -39,18 +39,16 @@ std::string_view DeadLetterReasonName(DeadLetterReason reason) {
 
 namespace internal {
 
-DeadLetterCounts::Log DeadLetterCounts::Count(DeadLetterReason reason) {
+LogLimit::Line DeadLetterCounts::Count(DeadLetterReason reason) {
   counts_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  const uint64_t before = in_interval_.fetch_add(1, std::memory_order_relaxed);
-  if (before == 0) return Log::kShowAndBeginInterval;
-  if (before < kShownInAnInterval) return Log::kShow;
-  hidden_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
-  return Log::kHide;
+  const LogLimit::Line line = limit_.Next();
+  if (line == LogLimit::Line::kHide) hidden_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  return line;
 }
 
 std::string DeadLetterCounts::EndInterval() {
   // First: what comes from here on begins an interval of its own.
-  in_interval_.store(0, std::memory_order_relaxed);
+  limit_.EndInterval();
   uint64_t all = 0;
   std::vector<std::string> parts;
   for (size_t i = 0; i < hidden_.size(); ++i) {
@@ -61,8 +59,8 @@ std::string DeadLetterCounts::EndInterval() {
     parts.push_back(absl::StrCat(hidden, " ", absl::string_view(reason.data(), reason.size())));
   }
   if (all == 0) return "";
-  return absl::StrCat("dead letters: ", all, " more within ", absl::FormatDuration(Interval()), " were not shown (",
-                      absl::StrJoin(parts, ", "), ")");
+  return absl::StrCat("dead letters: ", all, " more within ", absl::FormatDuration(LogLimit::Interval()),
+                      " were not shown (", absl::StrJoin(parts, ", "), ")");
 }
 
 uint64_t DeadLetterCounts::total() const {

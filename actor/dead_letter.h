@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "actor/time.h"
+#include "actor/log_limit.h"
 
 namespace troupe {
 
@@ -43,12 +43,8 @@ namespace internal {
 // Counts the dead letters of a system, and says which of them the log shows. Any thread may call anything.
 class DeadLetterCounts {
  public:
-  static constexpr uint32_t kShownInAnInterval = 5;
-  static constexpr Duration Interval() { return absl::Minutes(1); }
-
-  enum class Log { kHide, kShow, kShowAndBeginInterval };
-  // With kShowAndBeginInterval the caller sees to it that EndInterval is called once when the interval is over.
-  Log Count(DeadLetterReason reason);
+  // What the log is to do with it, as LogLimit says.
+  LogLimit::Line Count(DeadLetterReason reason);
   // The line that tells what the log has not shown; empty when there is nothing to tell.
   std::string EndInterval();
 
@@ -57,7 +53,7 @@ class DeadLetterCounts {
  private:
   std::array<std::atomic<uint64_t>, kDeadLetterReasons> counts_{};
   std::array<std::atomic<uint64_t>, kDeadLetterReasons> hidden_{};  // in this interval
-  std::atomic<uint64_t> in_interval_{0};
+  LogLimit limit_;
 };
 
 }  // namespace internal

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "actor/future.h"
 #include "actor/mailbox.h"
+#include "actor/stall_detector.h"
 #include "actor/time.h"
 
 namespace troupe {
@@ -130,6 +131,7 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
 
   void Invoke(ActorBase& base, LocalCell& cell) override {
     using R = ResultOf<M>;
+    internal::turn_mark.Handling(&typeid(M));
     A& actor = static_cast<A&>(base);
     typename A::Context context(cell);
     if constexpr (HandlesLater<A, M>) {

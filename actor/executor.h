@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 
 #include "absl/functional/any_invocable.h"
@@ -13,6 +14,9 @@
 #include "actor/time.h"
 
 namespace troupe {
+namespace internal {
+struct StalledTurn;
+}  // namespace internal
 
 // Something that has turns: an actor.
 class Runnable {
@@ -117,6 +121,10 @@ class Executor {
   virtual void Arm(Deadline& deadline, Instant when) = 0;
   // It has ended, or will be gone.
   virtual void Disarm(Deadline& deadline) = 0;
+
+  // Calls back, on the thread of the timers, about turns that hold a worker for too long. Once at most, before anything
+  // is scheduled. Where turns take no time, never.
+  virtual void OnStall(std::function<void(const internal::StalledTurn&)>) {}
 
   // Ends all threads once they have finished what they are in, and drops the rest. May be called twice. Not from a
   // turn, a timer or blocking work.

@@ -142,6 +142,7 @@ class TurnClock {
 
 void LocalCell::RunTurn(int max_messages) {
   in_actor_turn = true;
+  internal::turn_mark.Begin(id_.value);
   int handled = 0;
   if (!begun_) {
     begun_ = true;
@@ -160,6 +161,7 @@ void LocalCell::RunTurn(int max_messages) {
     if (clock.Expired(executor_, ++handled)) break;
   }
   in_actor_turn = false;
+  internal::turn_mark.End();
   if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) {
     // No message comes any more, so this was the last turn.
     std::shared_ptr<LocalCell> last = std::move(self_);
@@ -170,6 +172,7 @@ void LocalCell::RunTurn(int max_messages) {
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
   if (item->is_signal()) {
+    internal::turn_mark.Handling(nullptr);
     static_cast<Signal&>(*item).Run(*this);
   } else {
     HandleEnvelope(std::unique_ptr<Envelope>(static_cast<Envelope*>(item.release())));

@@ -56,7 +56,9 @@ Instant ReadClock(clockid_t clock) {
 }  // namespace
 
 ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
-    : options_(options), workers_(WorkersFor(options), options.messages_per_turn) {
+    : options_(options),
+      workers_(WorkersFor(options), options.messages_per_turn),
+      stall_detector_(options.stall_limit) {
   for (int i = 0; i < options_.blocking_threads; ++i) {
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
@@ -160,6 +162,26 @@ void ThreadExecutor::RunTimers() {
     deadlines_.ExpireDue(now);
     lock.lock();
   }
+}
+
+void ThreadExecutor::OnStall(std::function<void(const internal::StalledTurn&)> callback) {
+  if (options_.stall_limit == absl::InfiniteDuration()) return;
+  on_stall_ = std::move(callback);
+  workers_.OnActive([this] { LookForStallsSoon(); });
+}
+
+void ThreadExecutor::LookForStallsSoon() {
+  RunAt(Now() + stall_detector_.period(), [this] { LookForStalls(); });
+}
+
+void ThreadExecutor::LookForStalls() {
+  // First, so that a worker which falls asleep after its turn was looked at is looked at once more.
+  const bool asleep = workers_.asleep();
+  std::vector<internal::StalledTurn> stalls;
+  workers_.VisitTurnMarks(
+      [&](const std::vector<const internal::TurnMark*>& marks) { stalls = stall_detector_.Look(Now(), marks); });
+  for (const internal::StalledTurn& turn : stalls) on_stall_(turn);
+  if (!asleep || !workers_.EndActive()) LookForStallsSoon();
 }
 
 void ThreadExecutor::Stop() {

@@ -17,6 +17,7 @@
 
 #include "actor/deadline_wheel.h"
 #include "actor/executor.h"
+#include "actor/stall_detector.h"
 #include "actor/worker_pool.h"
 
 namespace troupe {
@@ -31,6 +32,8 @@ struct ThreadExecutorOptions {
   size_t blocking_queue_limit = 4096;
   // Messages an actor handles before its worker turns to the next.
   int messages_per_turn = 64;
+  // A handler that holds a worker for longer is told of, see stall_detector.h. Infinite: none is.
+  Duration stall_limit = absl::Milliseconds(100);
 };
 
 class ThreadExecutor final : public Executor {
@@ -47,6 +50,7 @@ class ThreadExecutor final : public Executor {
   Instant DeadlineIn(Duration timeout) const override;
   void Arm(Deadline& deadline, Instant when) override;
   void Disarm(Deadline& deadline) override { DeadlineWheel::Disarm(deadline); }
+  void OnStall(std::function<void(const internal::StalledTurn&)> callback) override;
   void Stop() override;
 
  private:
@@ -68,12 +72,18 @@ class ThreadExecutor final : public Executor {
   };
 
   void RunTimers();
+  void LookForStallsSoon();
+  void LookForStalls();
   // When the timers' thread must look again. With timer_mutex_.
   Instant NextTimer();
 
   const ThreadExecutorOptions options_;
   WorkerPool workers_;
   Queue<absl::AnyInvocable<void()>> blocking_;
+
+  // Of the timers' thread, once set.
+  internal::StallDetector stall_detector_;
+  std::function<void(const internal::StalledTurn&)> on_stall_;
 
   DeadlineWheel deadlines_;
   // When the timers' thread will look at the wheel next. Never while it makes up its mind.

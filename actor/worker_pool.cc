@@ -33,8 +33,13 @@ WorkerPool::WorkerPool(int workers, int messages_per_turn) : messages_per_turn_(
     workers_.push_back(std::make_unique<Worker>(*this));
     workers_.back()->marks.resize(static_cast<size_t>(workers));
   }
-  for (auto& worker : workers_) {
-    worker->thread = std::thread([this, self = worker.get()] { Run(*self); });
+  marks_.resize(workers_.size());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->thread = std::thread([this, i] {
+      ShowTurnMark(i, &internal::turn_mark);
+      Run(*workers_[i]);
+      ShowTurnMark(i, nullptr);
+    });
   }
 }
 
@@ -60,8 +65,37 @@ void WorkerPool::Run(Worker& self) {
     Runnable* runnable = Next(self);
     if (runnable == nullptr) runnable = Search(self);
     while (runnable == nullptr && Sleep(self)) runnable = StealWhatWaits(self);
-    if (runnable != nullptr) runnable->RunTurn(messages_per_turn_);
+    if (runnable == nullptr) continue;
+    if (!active_.load()) [[unlikely]] {
+      BeginActive();
+    }
+    runnable->RunTurn(messages_per_turn_);
   }
+}
+
+void WorkerPool::OnActive(std::function<void()> begin) {
+  begin_active_ = std::move(begin);
+  active_.store(false);
+}
+
+void WorkerPool::BeginActive() {
+  if (!active_.exchange(true)) begin_active_();
+}
+
+bool WorkerPool::EndActive() {
+  active_.store(false);
+  // Who wakes later than this look sees the store. Who was awake already may not have, and somebody has to begin.
+  return asleep() || active_.exchange(true);
+}
+
+void WorkerPool::VisitTurnMarks(absl::FunctionRef<void(const std::vector<const internal::TurnMark*>&)> visit) {
+  std::lock_guard lock(marks_mutex_);
+  visit(marks_);
+}
+
+void WorkerPool::ShowTurnMark(size_t worker, const internal::TurnMark* mark) {
+  std::lock_guard lock(marks_mutex_);
+  marks_[worker] = mark;
 }
 
 Runnable* WorkerPool::Next(Worker& self) {

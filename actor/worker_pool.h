@@ -22,13 +22,16 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "actor/executor.h"
 #include "actor/ready_queue.h"
+#include "actor/stall_detector.h"
 
 namespace troupe {
 
@@ -39,6 +42,15 @@ class WorkerPool {
 
   void Schedule(Runnable& runnable);
   void Stop();
+
+  // Calls `begin` before a turn, on its worker, when nobody was active: the first time, and after EndActive. Once at
+  // most, before anything is scheduled.
+  void OnActive(std::function<void()> begin);
+  // True: all workers sleep. The next turn of any will begin the activity anew.
+  bool EndActive();
+  bool asleep() const { return sleeping_.load() == workers_.size(); }
+  // What the workers are at; null for one that has not begun or has ended. No worker ends meanwhile.
+  void VisitTurnMarks(absl::FunctionRef<void(const std::vector<const internal::TurnMark*>&)> visit);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -85,6 +97,9 @@ class WorkerPool {
   }
   void RemoveSleeper(Worker& worker);  // with sleep_mutex_
 
+  void BeginActive();
+  void ShowTurnMark(size_t worker, const internal::TurnMark* mark);
+
   const int messages_per_turn_;
   std::vector<std::unique_ptr<Worker>> workers_;
 
@@ -96,6 +111,11 @@ class WorkerPool {
   // Guarded by sleep_mutex_.
   std::vector<Worker*> sleepers_;
   Worker* watcher_ = nullptr;  // among the sleepers
+
+  std::atomic<bool> active_{true};  // until OnActive, so that no turn asks for more
+  std::function<void()> begin_active_;
+  std::mutex marks_mutex_;
+  std::vector<const internal::TurnMark*> marks_;  // guarded by marks_mutex_; as workers_
 
   std::mutex common_mutex_;
   ReadyList common_;                    // guarded by common_mutex_

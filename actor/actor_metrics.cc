@@ -49,7 +49,8 @@ namespace {
 // Not the thread's id: those of a pool's workers may all be alike in their low bits.
 size_t ShardOfThread(size_t shards) {
   static std::atomic<size_t> threads{0};
-  thread_local const size_t number = threads.fetch_add(1, std::memory_order_relaxed);
+  constinit thread_local size_t number = 0;
+  if (number == 0) number = threads.fetch_add(1, std::memory_order_relaxed) + 1;
   return number % shards;
 }
 

@@ -103,6 +103,37 @@ TEST(MetricsTest, DeadLettersAreCountedByNameAndReason) {
   EXPECT_EQ(test.system.Metrics().total.AllDeadLetters(), 3u);
 }
 
+// Stands for an actor of another node that cannot be reached.
+class LostCell : public Cell {
+ public:
+  explicit LostCell(ActorSystem& system) : system_(system) {}
+  bool Deliver(std::unique_ptr<Envelope> envelope) override {
+    system_.CountFarDeadLetter(DeadLetterReason::kUnreachable, *this, *envelope);
+    return false;
+  }
+  void Stop() override {}
+  void AddWatcher(std::shared_ptr<Cell>) override {}
+  void RemoveWatcher(ActorId) override {}
+  void NotifyTerminated(ActorId, absl::Status) override {}
+  ActorId id() const override { return ActorId{1}; }
+  bool alive() const override { return true; }
+  std::string label() const override { return "diary on n2"; }
+  Executor& executor() override { return system_.executor(); }
+
+ private:
+  ActorSystem& system_;
+};
+
+TEST(MetricsTest, DeadLettersOfFarActorsHaveARowOfTheirOwn) {
+  TestSystem test;
+  std::vector<std::string> recipients;
+  test.system.OnDeadLetter([&](const DeadLetter& letter) { recipients.push_back(letter.recipient); });
+  EXPECT_FALSE(Address<Notebook>(std::make_shared<LostCell>(test.system)).Tell(Note{"lost"}));
+  EXPECT_THAT(recipients, ElementsAre("diary on n2"));
+  EXPECT_EQ(Letters(Of(test.system, "actors of other nodes"), DeadLetterReason::kUnreachable), 1u);
+  EXPECT_EQ(test.system.Metrics().total.AllDeadLetters(), 1u);
+}
+
 TEST(MetricsTest, WhoHasHandledMostComesFirstInTheTextAndTheRestIsCounted) {
   TestSystem test;
   for (const char* name : {"lazy", "busy"}) {

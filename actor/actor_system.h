@@ -86,8 +86,8 @@ class ActorSystem {
   // All actors, ascending by id.
   std::vector<ActorInfo> List() const;
   ActorSystemStats stats() const;
-  // What all actors do, by name; actor_metrics.h says what it costs. Messages that an actor of another node was to get
-  // and that found no way there are under "actors of other nodes".
+  // What all actors do, by name; actor_metrics.h says what it costs. "actors of other nodes" has the dead letters for
+  // those.
   SystemMetrics Metrics() const;
   // Called for each dead letter, on the thread that caused it; it must be quick. Set it before the first message.
   void OnDeadLetter(std::function<void(const DeadLetter&)> hook) { on_dead_letter_ = std::move(hook); }

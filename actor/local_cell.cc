@@ -13,8 +13,6 @@
 namespace troupe {
 namespace {
 
-thread_local bool in_actor_turn = false;
-
 // How many messages this thread handles until it times one. Counted by thread rather than by actor, so that each
 // message has the same chance, and of random length, so that it does not keep step with what an actor does regularly.
 constinit thread_local uint32_t messages_to_sample = 64;
@@ -26,12 +24,12 @@ uint32_t NextSample() {
 
 }  // namespace
 
-bool InActorTurn() { return in_actor_turn; }
+bool InActorTurn() { return internal::turn_mark.actor.load(std::memory_order_relaxed) != 0; }
 
 namespace internal {
 thread_local bool waiting_forbidden = false;
 void CheckMayWait() {
-  CHECK(!in_actor_turn && !waiting_forbidden)
+  CHECK(!InActorTurn() && !waiting_forbidden)
       << "a wait in an actor's turn or a timer's callback holds up others; use Context::Then";
 }
 void ForbidWaiting() { waiting_forbidden = true; }
@@ -141,11 +139,11 @@ class TurnClock {
 }  // namespace
 
 void LocalCell::RunTurn(int max_messages) {
-  in_actor_turn = true;
   internal::turn_mark.Begin(id_.value);
   int handled = 0;
   if (!begun_) {
     begun_ = true;
+    internal::turn_mark.Handling(nullptr);
     CreateIncarnation(/*after=*/0);
     ++handled;
   }
@@ -160,7 +158,6 @@ void LocalCell::RunTurn(int max_messages) {
     HandleItem(std::move(item));
     if (clock.Expired(executor_, ++handled)) break;
   }
-  in_actor_turn = false;
   internal::turn_mark.End();
   if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) {
     // No message comes any more, so this was the last turn.

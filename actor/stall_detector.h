@@ -38,8 +38,8 @@ struct TurnMark {
   void Begin(uint64_t actor_id) {
     turn.store(turn.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     actor.store(actor_id, std::memory_order_relaxed);
-    message.store(nullptr, std::memory_order_relaxed);
   }
+  // Null: a hook or continuation.
   void Handling(const std::type_info* type) { message.store(type, std::memory_order_relaxed); }
   void End() { actor.store(0, std::memory_order_relaxed); }
 };

@@ -27,22 +27,24 @@ bool RemoteCell::alive() const {
 }
 
 bool RemoteCell::Deliver(std::unique_ptr<Envelope> envelope) {
-  auto refuse = [&envelope](const absl::Status& status) {
+  auto refuse = [this, &envelope](DeadLetterReason reason, const absl::Status& status) {
     envelope->Fail(status);
+    actors_.system_.CountFarDeadLetter(reason, *this, *envelope);
     return false;
   };
-  {
-    std::lock_guard lock(mutex_);
-    if (terminated_) return refuse(absl::UnavailableError(absl::StrCat(label(), " has terminated")));
+  if (!alive()) {
+    return refuse(DeadLetterReason::kTerminated, DeadLetterStatus(DeadLetterReason::kTerminated, label()));
   }
   const MessageTable::Outbound* outbound = actors_.messages_.FindOutbound(envelope->type());
   if (outbound == nullptr) {
-    return refuse(absl::UnimplementedError(
-        absl::StrCat(TypeName(envelope->type()), " has no wire format, so it cannot be sent to ", label())));
+    return refuse(DeadLetterReason::kUnreachable,
+                  absl::UnimplementedError(absl::StrCat(TypeName(envelope->type()),
+                                                        " has no wire format, so it cannot be sent to ", label())));
   }
   const Instant now = executor().Now();
   if (envelope->deadline <= now) {
-    return refuse(absl::DeadlineExceededError(absl::StrCat("the deadline was over before ", label(), " was asked")));
+    return refuse(DeadLetterReason::kExpired,
+                  absl::DeadlineExceededError(absl::StrCat("the deadline was over before ", label(), " was asked")));
   }
   internal::v1::ActorFrame frame = actors_.NewFrame();
   internal::v1::Deliver& deliver = *frame.mutable_deliver();
@@ -50,11 +52,17 @@ bool RemoteCell::Deliver(std::unique_ptr<Envelope> envelope) {
   deliver.set_message(outbound->name);
   deliver.set_payload(outbound->encode(*envelope));
   WireReply reply = outbound->take_reply(*envelope);
-  if (!reply) return actors_.Send(node_, std::move(frame)).ok();
-  deliver.set_timeout_micros(static_cast<uint64_t>(absl::ToInt64Microseconds(envelope->deadline - now)));
-  return actors_
-      .SendQuestion(node_, std::move(frame), {node_.address, 0, envelope->deadline, label(), std::move(reply)})
-      .ok();
+  absl::Status sent;
+  if (!reply) {
+    sent = actors_.Send(node_, std::move(frame));
+  } else {
+    deliver.set_timeout_micros(static_cast<uint64_t>(absl::ToInt64Microseconds(envelope->deadline - now)));
+    sent = actors_.SendQuestion(node_, std::move(frame),
+                                {node_.address, 0, envelope->deadline, label(), std::move(reply)});
+  }
+  // The asker, if there is one, has its error.
+  if (!sent.ok()) actors_.system_.CountFarDeadLetter(DeadLetterReason::kUnreachable, *this, *envelope);
+  return sent.ok();
 }
 
 void RemoteCell::Stop() {

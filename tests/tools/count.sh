@@ -62,6 +62,23 @@ bazel_tests() {
   finish "$(verdict "$case_failed")" "$summary"
 }
 
+# How many of the lines of the folder $1 its tests run; one check, which wants $2 percent at least.
+coverage() {
+  local log=.troupe/coverage.log status=0
+  local command=(tests/tools/coverage.py "$1" "--least=$2")
+  begin coverage
+  "${command[@]}" >"$log" 2>&1 </dev/null || status=$?
+  if ((status == 0)); then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo 'FAILED  coverage'
+    head -n 60 "$log" | sed 's/^/    /'
+    echo "  run it again: ${command[*]}"
+  fi
+  finish "$(verdict "$status")" "$(head -n 1 "$log")"
+}
+
 result() {
   printf '%d passed, %d failed\n' "$passed" "$failed"
   ((failed == 0))

@@ -85,18 +85,8 @@ std::mutex& LocalCell::mutex() const {
 
 std::string LocalCell::label() const {
   std::lock_guard lock(mutex());
-  if (particulars_ != nullptr && !particulars_->name.empty()) return particulars_->name;
+  if (particulars_ != nullptr && !particulars_->names.empty()) return particulars_->names.front();
   return absl::StrCat(TypeName(actor_type()), "#", id_.value);
-}
-
-bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_termination) {
-  std::lock_guard lock(mutex());
-  if (name_taken_back_) return false;
-  if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
-  if (!particulars_->name.empty()) return false;
-  particulars_->name = name;
-  particulars_->at_termination = std::move(at_termination);
-  return true;
 }
 
 ActorInfo LocalCell::Info() const {
@@ -111,7 +101,7 @@ ActorInfo LocalCell::Info() const {
   info.restarts = restarts_.load(std::memory_order_relaxed);
   std::lock_guard lock(mutex());
   if (particulars_ != nullptr) {
-    info.name = particulars_->name;
+    if (!particulars_->names.empty()) info.name = particulars_->names.front();
     info.last_failure = particulars_->last_failure;
   }
   return info;

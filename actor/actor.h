@@ -17,8 +17,9 @@
 // it to the Executor; a worker gives the actor a turn (LocalCell::RunTurn), which pops the envelope and invokes the
 // handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
 //
-// Read next: address.h (the seam), envelope.h (what a handler looks like), local_cell.h (an actor's life),
-// supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
+// Read next: address.h (the seam; recipient.h and weak_address.h beside it), envelope.h (what a handler looks like),
+// local_cell.h (an actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it
+// all runs on).
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 
@@ -38,6 +39,7 @@
 #include "actor/cron.h"
 #include "actor/envelope.h"
 #include "actor/local_cell.h"
+#include "actor/recipient.h"
 
 namespace troupe {
 
@@ -112,12 +114,18 @@ class ActorContext {
   // incarnation.
   template <typename B>
   void Watch(const Address<B>& other) {
-    cell_.Watch(other.cell(), [](Terminated terminated) -> std::unique_ptr<Envelope> {
-      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated));
-    });
+    WatchCell(other.cell());
+  }
+  template <typename M>
+  void Watch(const Recipient<M>& other) {
+    WatchCell(other.cell());
   }
   template <typename B>
   void Unwatch(const Address<B>& other) {
+    cell_.Unwatch(other.cell());
+  }
+  template <typename M>
+  void Unwatch(const Recipient<M>& other) {
     cell_.Unwatch(other.cell());
   }
 
@@ -207,6 +215,12 @@ class ActorContext {
 
  private:
   const std::shared_ptr<LocalCell>& self_cell() const { return cell_.self(); }
+
+  void WatchCell(const std::shared_ptr<Cell>& cell) {
+    cell_.Watch(cell, [](Terminated terminated) -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated));
+    });
+  }
 
   template <typename M>
   static ActorTimerRef TimerFor(M message, Duration period, std::unique_ptr<CronClock> cron) {

@@ -41,7 +41,6 @@ class ActorTimer : public Deadline {
   // Set when it is started.
   std::weak_ptr<LocalCell> cell_;
   TimerId id_ = 0;
-  uint64_t incarnation_ = 0;
 
   const Duration period_;
   const std::unique_ptr<CronClock> cron_;
@@ -70,7 +69,7 @@ class ActorTimerOf final : public ActorTimer {
   M message_;
 };
 
-// Finds a timer by its id in constant time, and knows an id of former times. Not thread-safe.
+// Finds a timer by its id in constant time, and knows an id of former times, also after Clear. Not thread-safe.
 class TimerTable {
  public:
   TimerTable() = default;

@@ -49,14 +49,13 @@ void ActorTimer::Expire(const absl::Status& status) {
   if (!absl::IsDeadlineExceeded(status)) return;  // taken back, or the executor has ended
   std::shared_ptr<LocalCell> cell = cell_.lock();
   if (cell == nullptr) return;
-  cell->Post([self = cell.get(), incarnation = incarnation_, id = id_] { self->FireTimer(incarnation, id); });
+  cell->Post([self = cell.get(), id = id_] { self->FireTimer(id); });
 }
 
 TimerId LocalCell::StartTimer(Duration delay, ActorTimerRef timer) {
   ActorTimer& started = *timer;
   CHECK(started.period_ >= absl::ZeroDuration());
   started.cell_ = self_;
-  started.incarnation_ = incarnation_;
   started.id_ = relations().timers.Add(std::move(timer));
   executor_.Arm(started, executor_.Now() + delay);
   return started.id_;
@@ -74,9 +73,10 @@ bool LocalCell::CancelTimer(TimerId id) {
   return true;
 }
 
-void LocalCell::FireTimer(uint64_t incarnation, TimerId id) {
+void LocalCell::FireTimer(TimerId id) {
   ActorTimer* timer = relations().timers.Find(id);
-  if (incarnation != incarnation_ || !running() || timer == nullptr) return;
+  // Else it was cancelled, maybe with its incarnation.
+  if (!running() || timer == nullptr) return;
   bool tick = true;
   Duration next = timer->period_;
   if (timer->cron_ != nullptr) {

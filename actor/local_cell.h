@@ -207,7 +207,7 @@ class LocalCell : public Cell, public Runnable {
   void OnChildTerminated(ActorId child, absl::Status escalated);
   // Goes on with a restart or stop that waits for the children, if none is left.
   void ContinueWhenChildless();
-  void FireTimer(uint64_t incarnation, TimerId timer);
+  void FireTimer(TimerId timer);
   void UnfollowAllNames();
   void Terminate();
 

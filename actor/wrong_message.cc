@@ -1,4 +1,4 @@
-// Each line that begins with "wrong" must be an error of one line; wrong_message_test.sh looks at them.
+// Each line that says "wrong" must be an error of one line; wrong_message_test.sh looks at them.
 #include "actor/actor.h"
 #include "actor/recipient.h"
 

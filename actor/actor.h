@@ -17,8 +17,9 @@
 // it to the Executor; a worker gives the actor a turn (LocalCell::RunTurn), which pops the envelope and invokes the
 // handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
 //
-// Read next: address.h (the seam), envelope.h (what a handler looks like), local_cell.h (an actor's life),
-// supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
+// Read next: address.h (the seam; recipient.h and weak_address.h beside it), envelope.h (what a handler looks like),
+// local_cell.h (an actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it
+// all runs on).
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 
@@ -26,14 +27,19 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "actor/actor_system.h"
+#include "actor/actor_timer.h"
 #include "actor/address.h"
+#include "actor/cron.h"
 #include "actor/envelope.h"
 #include "actor/local_cell.h"
+#include "actor/recipient.h"
 
 namespace troupe {
 
@@ -108,24 +114,64 @@ class ActorContext {
   // incarnation.
   template <typename B>
   void Watch(const Address<B>& other) {
-    cell_.Watch(other.cell(), [](Terminated terminated) -> std::unique_ptr<Envelope> {
-      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated));
-    });
+    WatchCell(other.cell());
+  }
+  template <typename M>
+  void Watch(const Recipient<M>& other) {
+    WatchCell(other.cell());
   }
   template <typename B>
   void Unwatch(const Address<B>& other) {
     cell_.Unwatch(other.cell());
   }
+  template <typename M>
+  void Unwatch(const Recipient<M>& other) {
+    cell_.Unwatch(other.cell());
+  }
+
+  // Handle(NameChanged<B>) will be called with the actor that has this name, or with none, now and at each change, also
+  // one that comes before the first call: none is missed, and no two in a row say the same. Ends with the incarnation.
+  template <typename B>
+  requires Handles<A, NameChanged<B>>
+  void FollowName(std::string name) {
+    auto follower = std::make_shared<NameFollower>();
+    follower->name = std::move(name);
+    follower->type = &typeid(B);
+    follower->make = [](const std::string& name, std::shared_ptr<Cell> holder) -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, NameChanged<B>>>(NameChanged<B>{name, Address<B>(std::move(holder))});
+    };
+    cell_.FollowName(std::move(follower));
+  }
+  // Takes it back, even what is on its way.
+  template <typename B>
+  void UnfollowName(std::string_view name) {
+    cell_.UnfollowName(name, typeid(B));
+  }
 
   // The message comes to this actor after `delay`, or every `period` (the first time after one period; a late tick
   // delays the next, never doubles it). Timers end with their incarnation.
   template <typename M>
-  TimerId After(Duration delay, M message) {
-    return cell_.StartTimer(delay, absl::ZeroDuration(), MakerOf(std::move(message)));
+  requires Handles<A, M> TimerId After(Duration delay, M message) {
+    return cell_.StartTimer(delay, TimerFor(std::move(message), absl::ZeroDuration(), nullptr));
   }
   template <typename M>
-  TimerId Every(Duration period, M message) {
-    return cell_.StartTimer(period, period, MakerOf(std::move(message)));
+  requires Handles<A, M> && std::copy_constructible<M> TimerId Every(Duration period, M message) {
+    return cell_.StartTimer(period, TimerFor(std::move(message), period, nullptr));
+  }
+  // The message comes when the schedule says so (cron.h: Cron("*/5 9-17 * * MON-FRI", message) is every five minutes of
+  // the working day), in a zone of the system's database. Ticks that were missed, since the actor was busy or the clock
+  // jumped, come once; a jump of the clock is noticed within a minute. kInvalidArgument says what is wrong with the
+  // schedule; kNotFound: no such zone.
+  template <typename M>
+  requires Handles<A, M> && std::copy_constructible<M> absl::StatusOr<TimerId> Cron(std::string_view schedule,
+                                                                                    M message,
+                                                                                    std::string_view zone = "UTC") {
+    absl::StatusOr<CronSchedule> parsed = CronSchedule::Parse(schedule);
+    if (!parsed.ok()) return parsed.status();
+    absl::StatusOr<absl::TimeZone> found = FindTimeZone(zone);
+    if (!found.ok()) return found.status();
+    auto clock = std::make_unique<CronClock>(*parsed, *found, cell_.executor().WallTime());
+    return cell_.StartCronTimer(TimerFor(std::move(message), absl::ZeroDuration(), std::move(clock)));
   }
   // False: it has fired, was cancelled before, or never was.
   bool Cancel(TimerId timer) { return cell_.CancelTimer(timer); }
@@ -170,12 +216,15 @@ class ActorContext {
  private:
   const std::shared_ptr<LocalCell>& self_cell() const { return cell_.self(); }
 
+  void WatchCell(const std::shared_ptr<Cell>& cell) {
+    cell_.Watch(cell, [](Terminated terminated) -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, Terminated>>(std::move(terminated));
+    });
+  }
+
   template <typename M>
-  requires Handles<A, M>
-  static LocalCell::EnvelopeMaker MakerOf(M message) {
-    return [message = std::move(message)]() -> std::unique_ptr<Envelope> {
-      return std::make_unique<HandlerEnvelope<A, M>>(message);
-    };
+  static ActorTimerRef TimerFor(M message, Duration period, std::unique_ptr<CronClock> cron) {
+    return ActorTimerRef(new ActorTimerOf<A, M>(std::move(message), period, std::move(cron)));
   }
 
   // A callback that waits for its answer, then, with it, in the actor's mailbox. The item comes first among the bases:

@@ -44,10 +44,7 @@ ActorSystem::~ActorSystem() {
   // From here on no turn runs, so that this thread may touch the actors.
   executor_.Stop();
   stopping_ = true;
-  {
-    std::lock_guard lock(mutex_);
-    names_.clear();
-  }
+  names_->Clear();
   for (const std::shared_ptr<LocalCell>& cell : AllCells()) {
     cells_.Erase(*cell);
     cell->Abandon();
@@ -66,41 +63,6 @@ std::vector<std::shared_ptr<LocalCell>> ActorSystem::AllCells() const {
   std::vector<std::shared_ptr<LocalCell>> cells = cells_.All();
   std::sort(cells.begin(), cells.end(), [](const auto& a, const auto& b) { return a->id() < b->id(); });
   return cells;
-}
-
-absl::Status ActorSystem::RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell) {
-  if (name.empty() || name.size() > 255) return absl::InvalidArgumentError("a name has 1 to 255 bytes");
-  if (cell == nullptr) return absl::InvalidArgumentError("only an actor of this process can be registered here");
-  {
-    std::lock_guard lock(mutex_);
-    auto [entry, inserted] = names_.emplace(name, cell);
-    if (!inserted) return absl::AlreadyExistsError(absl::StrCat("the name ", name, " is taken"));
-  }
-  // Outside the lock, which a terminating actor takes too.
-  if (!cell->SetName(name, [this, name, id = cell->id()] { Unregister(name, id); })) {
-    Unregister(name, cell->id());
-    return absl::FailedPreconditionError(absl::StrCat(cell->label(), " has a name already or has terminated"));
-  }
-  return absl::OkStatus();
-}
-
-void ActorSystem::Unregister(const std::string& name, ActorId owner) {
-  std::lock_guard lock(mutex_);
-  auto entry = names_.find(name);
-  if (entry != names_.end() && entry->second->id() == owner) names_.erase(entry);
-}
-
-absl::StatusOr<std::shared_ptr<Cell>> ActorSystem::LookupCell(std::string_view name, const std::type_info& type) const {
-  std::lock_guard lock(mutex_);
-  auto entry = names_.find(name);
-  if (entry == names_.end()) {
-    return absl::NotFoundError(absl::StrCat("no actor has the name ", absl::string_view(name.data(), name.size())));
-  }
-  if (entry->second->actor_type() != type) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the actor ", entry->first, " is a ", TypeName(entry->second->actor_type()), ", not a ", TypeName(type)));
-  }
-  return entry->second;
 }
 
 std::shared_ptr<LocalCell> ActorSystem::Find(ActorId id) const { return cells_.Find(id); }

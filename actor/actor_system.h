@@ -6,7 +6,6 @@
 #include <concepts>
 #include <condition_variable>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,6 +26,7 @@
 #include "actor/executor.h"
 #include "actor/local_cell.h"
 #include "actor/log_limit.h"
+#include "actor/name_table.h"
 #include "actor/random.h"
 #include "actor/stall_detector.h"
 
@@ -67,16 +67,26 @@ class ActorSystem {
     return SpawnUnder<A>(nullptr, std::move(options), std::move(args)...);
   }
 
-  // Gives an actor a name until it terminates. kAlreadyExists: another has it. kFailedPrecondition: it has one, or has
-  // terminated. A registration belongs to its actor: the end of a former owner does not end it.
+  // Gives an actor a name until it terminates; it may have several. kAlreadyExists: the name is taken.
+  // kFailedPrecondition: the actor has terminated.
   template <typename A>
   absl::Status Register(const std::string& name, const Address<A>& address) {
-    return RegisterCell(name, std::dynamic_pointer_cast<LocalCell>(address.cell()));
+    absl::StatusOr<Registration> registration = Claim(name, address);
+    if (!registration.ok()) return registration.status();
+    (*std::move(registration)).Keep();
+    return absl::OkStatus();
+  }
+  // The same, but the name can be taken back: what this gives does so, by hand or at its end, and nobody else can.
+  template <typename A>
+  absl::StatusOr<Registration> Claim(const std::string& name, const Address<A>& address) {
+    absl::StatusOr<uint64_t> token = names_->Claim(name, std::dynamic_pointer_cast<LocalCell>(address.cell()));
+    if (!token.ok()) return token.status();
+    return Registration(names_, name, *token);
   }
   // kNotFound: no such name. kFailedPrecondition: the actor of that name is of another type.
   template <typename A>
   absl::StatusOr<Address<A>> Lookup(std::string_view name) {
-    absl::StatusOr<std::shared_ptr<Cell>> cell = LookupCell(name, typeid(A));
+    absl::StatusOr<std::shared_ptr<Cell>> cell = names_->Lookup(name, typeid(A));
     if (!cell.ok()) return cell.status();
     return Address<A>(*std::move(cell));
   }
@@ -113,6 +123,7 @@ class ActorSystem {
     return Address<A>(std::move(cell));
   }
   void Forget(LocalCell& cell);
+  NameTable& names() { return *names_; }
   Duration RestartDelay(const RestartBackoff& backoff, int failures_in_a_row);
   void CountRestart() { restarts_.fetch_add(1, std::memory_order_relaxed); }
   void CountDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope);
@@ -129,9 +140,6 @@ class ActorSystem {
   void ReportStall(const internal::StalledTurn& turn);
   // `end_interval` gives the line that tells of what was not logged, or nothing.
   bool MayLog(internal::LogLimit::Line line, std::function<std::string()> end_interval);
-  absl::Status RegisterCell(const std::string& name, const std::shared_ptr<LocalCell>& cell);
-  absl::StatusOr<std::shared_ptr<Cell>> LookupCell(std::string_view name, const std::type_info& type) const;
-  void Unregister(const std::string& name, ActorId owner);
 
   std::unique_ptr<Executor> own_executor_;
   Executor& executor_;
@@ -147,12 +155,13 @@ class ActorSystem {
   // Set before the table is gone through, so that what comes to it later sees it.
   std::atomic<bool> stopping_{false};
   CellTable cells_;
+  // Shared with registrations, which may outlive the system.
+  const std::shared_ptr<NameTable> names_ = std::make_shared<NameTable>();
 
   mutable std::mutex mutex_;
   std::condition_variable emptied_;
   // Guarded by mutex_.
   Random random_;
-  std::map<std::string, std::shared_ptr<LocalCell>, std::less<>> names_;
 };
 
 // A cell with what its actor is made from.

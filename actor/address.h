@@ -62,6 +62,10 @@ class Cell {
 
 inline constexpr Duration kDefaultAskTimeout = absl::Seconds(5);
 
+// Says what is wrong in a compiler's message.
+template <typename A, typename M>
+struct ActorHasNoHandlerForMessage {};
+
 // An actor of type A. A value: copy it, send it, keep it; it stays good across restarts of the actor, and keeps
 // nothing alive but a name plate.
 template <typename A>
@@ -89,6 +93,14 @@ class Address {
     cell_->Deliver(std::move(envelope));
     return std::move(future);
   }
+
+  // So that a wrong message is an error of one line that says so.
+  template <typename M, typename... Rest>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> Tell(M message, Rest... rest)
+  const = delete;
+  template <typename M, typename... Rest>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> Ask(M message, Rest... rest)
+  const = delete;
 
   void Stop() const { cell_->Stop(); }
 

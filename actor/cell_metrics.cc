@@ -26,7 +26,7 @@ void LocalCell::LeaveMetrics() {
 
 void LocalCell::AddMetrics(internal::MetricsRows& rows) const {
   std::lock_guard lock(mutex());
-  if (name_taken_back_) return;  // it has left
+  if (names_taken_back_) return;  // it has left
   const bool registered = particulars_ != nullptr && particulars_->kind != nullptr;
   ActorMetrics& row = registered ? rows.AddRow(*particulars_->kind) : rows.RowOf(type_kind());
   ++row.alive;
@@ -49,7 +49,7 @@ ActorInfo LocalCell::Info() const {
   info.restarts = restarts_.load(std::memory_order_relaxed);
   std::lock_guard lock(mutex());
   if (particulars_ != nullptr) {
-    info.name = particulars_->name;
+    if (!particulars_->names.empty()) info.name = particulars_->names.front();
     info.last_failure = particulars_->last_failure;
   }
   return info;

@@ -54,10 +54,10 @@ void LocalCell::EndIncarnation() {
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
   // After the hook, so that what it arms goes too.
   if (relations_ != nullptr) {
-    for (auto& [id, timer] : relations_->timers) executor_.CancelTimer(timer.executor_id);
-    relations_->timers.clear();
+    relations_->timers.Clear(executor_);
     for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);
     relations_->watching.clear();
+    UnfollowAllNames();
   }
   stop_requested_ = false;
   actor_.reset();
@@ -157,19 +157,19 @@ void LocalCell::ContinueWhenChildless() {
 }
 
 void LocalCell::Terminate() {
-  absl::AnyInvocable<void()> at_termination;
+  std::vector<std::string> names;
   {
     std::lock_guard lock(mutex());
-    name_taken_back_ = true;
+    names_taken_back_ = true;
     LeaveMetrics();
     if (!end_reason_.ok() && particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
     if (particulars_ != nullptr) {
       particulars_->termination_reason = end_reason_;
-      at_termination = std::move(particulars_->at_termination);
+      names = particulars_->names;  // copied: the first stays its label
     }
   }
-  // The name first: who sees or is told of the end may want to take it.
-  if (at_termination) at_termination();
+  // The names first: who sees or is told of the end may want to take one.
+  if (!names.empty()) system_.names().ReleaseAll(id_, names);
   state_ = ActorState::kTerminated;
   DropArguments();
   if (relations_ != nullptr) {

@@ -1,6 +1,4 @@
-// What an actor watches, who watches it, and its timers.
-#include <glog/logging.h>
-
+// What an actor watches, and who watches it.
 #include <utility>
 
 #include "actor/actor_system.h"
@@ -42,47 +40,6 @@ void LocalCell::Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker)
 
 void LocalCell::Unwatch(const std::shared_ptr<Cell>& other) {
   if (relations().watching.erase(other->id()) > 0) other->RemoveWatcher(id_);
-}
-
-TimerId LocalCell::StartTimer(Duration delay, Duration period, EnvelopeMaker maker) {
-  CHECK(period >= absl::ZeroDuration());
-  TimerId id = relations().next_timer++;
-  ActorTimer& timer = relations().timers[id];
-  timer.period = period;
-  timer.maker = std::move(maker);
-  ArmTimer(id, timer, delay);
-  return id;
-}
-
-void LocalCell::ArmTimer(TimerId id, ActorTimer& timer, Duration delay) {
-  timer.executor_id = executor_.RunAt(
-      executor_.Now() + delay, [weak = std::weak_ptr<LocalCell>(self_), incarnation = incarnation_, id] {
-        std::shared_ptr<LocalCell> cell = weak.lock();
-        if (cell == nullptr) return;
-        cell->Post([self = cell.get(), incarnation, id] { self->FireTimer(incarnation, id); });
-      });
-}
-
-bool LocalCell::CancelTimer(TimerId id) {
-  auto& timers = relations().timers;
-  auto timer = timers.find(id);
-  if (timer == timers.end()) return false;
-  executor_.CancelTimer(timer->second.executor_id);
-  timers.erase(timer);
-  return true;
-}
-
-void LocalCell::FireTimer(uint64_t incarnation, TimerId id) {
-  auto& timers = relations().timers;
-  auto timer = timers.find(id);
-  if (incarnation != incarnation_ || !running() || timer == timers.end()) return;
-  std::unique_ptr<Envelope> envelope = timer->second.maker();
-  if (timer->second.period > absl::ZeroDuration()) {
-    ArmTimer(id, timer->second, timer->second.period);
-  } else {
-    timers.erase(timer);
-  }
-  HandleEnvelope(std::move(envelope));
 }
 
 }  // namespace troupe

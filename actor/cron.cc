@@ -234,6 +234,28 @@ absl::Time CronSchedule::NextByRealTime(absl::Time after, absl::TimeZone zone) c
   }
 }
 
+CronClock::CronClock(const CronSchedule& schedule, absl::TimeZone zone, absl::Time now)
+    : schedule_(schedule), zone_(zone) {
+  Follow(now);
+}
+
+void CronClock::Follow(absl::Time last) {
+  last_ = last;
+  due_ = schedule_.Next(last, zone_);
+}
+
+bool CronClock::Tick(absl::Time now) {
+  constexpr int kMostHoursSetBack = 3;
+  if (now < last_ - absl::Hours(kMostHoursSetBack)) Follow(now);
+  if (now < due_) return false;
+  Follow(now);
+  return true;
+}
+
+absl::Duration CronClock::Wait(absl::Time now) const {
+  return std::clamp(due_ - now, absl::ZeroDuration(), absl::Minutes(1));
+}
+
 absl::StatusOr<absl::TimeZone> FindTimeZone(std::string_view name) {
   absl::TimeZone zone;
   if (!absl::LoadTimeZone(std::string(name), &zone)) {

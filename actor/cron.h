@@ -55,6 +55,30 @@ class CronSchedule {
   bool follows_real_time_ = false;
 };
 
+// When a timer that follows a schedule ticks, by a clock that may jump or be looked at late:
+//   - What has been missed, in a stall or a jump ahead, is one tick.
+//   - What has ticked does not tick again when the clock is set back by three hours or less. Set back further, it was
+//     wrong before, and the schedule begins anew from what it shows then.
+// Pure.
+class CronClock {
+ public:
+  // The first tick is the first time after `now`.
+  CronClock(const CronSchedule& schedule, absl::TimeZone zone, absl::Time now);
+
+  // To be asked when Wait is over: whether it ticks at `now`.
+  bool Tick(absl::Time now);
+  // A minute at most, so that a clock that jumps ahead is noticed.
+  absl::Duration Wait(absl::Time now) const;
+
+ private:
+  void Follow(absl::Time last);
+
+  const CronSchedule schedule_;
+  const absl::TimeZone zone_;
+  absl::Time last_;  // of the last tick, or the beginning
+  absl::Time due_;
+};
+
 // A zone of the system's database by its name ("Europe/Berlin"; "UTC" is there always). kNotFound: no such zone.
 // Reads a file the first time.
 absl::StatusOr<absl::TimeZone> FindTimeZone(std::string_view name);

@@ -113,6 +113,9 @@ class DeterministicExecutor final : public Executor {
   ~DeterministicExecutor() override { Stop(); }
 
   Instant Now() const override { return simulator_.Now(); }
+  // Begins in 1970 with the simulator's time and goes with it; a test may let this node's jump.
+  absl::Time WallTime() const override { return Executor::WallTime() + wall_offset_; }
+  void SetWallTime(absl::Time now) { wall_offset_ = now - Executor::WallTime(); }
   void Schedule(Runnable& runnable) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
@@ -127,6 +130,7 @@ class DeterministicExecutor final : public Executor {
   const DeterministicExecutorOptions options_;
   Random latency_;
   size_t blocking_in_flight_ = 0;
+  absl::Duration wall_offset_;
   bool stopped_ = false;
 };
 

@@ -6,16 +6,17 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "actor/block_pool.h"
 #include "actor/time.h"
+#include "actor/timer_wheel.h"
 
 namespace troupe {
 namespace internal {
 struct StalledTurn;
+struct TimerShard;
 }  // namespace internal
 
 // Something that has turns: an actor.
@@ -35,12 +36,13 @@ class Runnable {
   Runnable* next_ready_ = nullptr;
 };
 
-// An ask that ends at a point in time, unless it has its answer before. Counts who refers to it.
-class Deadline : public internal::Pooled {
+// Something that comes at a point in time, unless it is disarmed before: the end of an ask, a timer of an actor. Counts
+// who refers to it; being armed is no reference.
+class Deadline : public internal::Pooled, private TimerWheel::Entry {
  public:
   // Referred to by so many.
   explicit Deadline(uint32_t refs = 1) : refs_(refs) {}
-  // Ends it, unless it has ended. Short, and does not block.
+  // Its time has come (kDeadlineExceeded), or its executor has ended. Short, and does not block.
   virtual void Expire(const absl::Status& status) = 0;
 
   void Ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -69,18 +71,15 @@ class Deadline : public internal::Pooled {
   virtual void OnUnreferenced() = 0;
 
  private:
-  friend class DeadlineWheel;
+  friend class TimerService;
   friend class DeterministicExecutor;
 
-  bool armed() const { return wheel_mutex_.load(std::memory_order_acquire) != nullptr; }
+  bool armed() const { return shard_.load(std::memory_order_acquire) != nullptr; }
 
   std::atomic<uint32_t> refs_;
   uint64_t timer_ = 0;  // of an executor that makes a timer of it
-  // Of the wheel that it is in: the lock that guards the rest; null when it is in none.
-  std::atomic<std::mutex*> wheel_mutex_{nullptr};
-  int64_t tick_ = 0;
-  Deadline* next_ = nullptr;
-  Deadline** link_ = nullptr;  // what points here
+  // On whose wheel it lies, and whose lock guards that; null: on none.
+  std::atomic<internal::TimerShard*> shard_{nullptr};
 };
 
 //   Threads:  any thread may call anything.
@@ -96,6 +95,9 @@ class Executor {
   virtual ~Executor() = default;
 
   virtual Instant Now() const = 0;
+  // The time of day, which may jump; for calendars only. Unless an executor has a clock for it, Now counted from the
+  // beginning of 1970, so that it is virtual when Now is.
+  virtual absl::Time WallTime() const { return absl::FromUnixNanos(Now().nanos()); }
   // Up to some 10 ms behind Now, and never ahead of it, but cheap enough for each message.
   virtual Instant CoarseNow() const { return Now(); }
 
@@ -117,7 +119,7 @@ class Executor {
   // The moment at which something ends that may last this long: never early, and late by a hundredth at most.
   virtual Instant DeadlineIn(Duration timeout) const { return Now() + timeout; }
   // Ends it with kDeadlineExceeded at `when` or up to a few milliseconds later, never early, or with ExecutorEnded when
-  // the executor stops, or here and now when it has. Once only for each, before it is shared.
+  // the executor stops, or here and now when it has. Not while it is armed; the first time before it is shared.
   virtual void Arm(Deadline& deadline, Instant when) = 0;
   // It has ended, or will be gone.
   virtual void Disarm(Deadline& deadline) = 0;

@@ -69,19 +69,8 @@ class Groups : public Actor<Groups<A>> {
   // The follower is told the members now and after each change.
   struct Follow {
     using Result = void;
-    template <typename B>
-    requires Handles<B, GroupMembers<A>> Follow(std::string group, const Address<B>& address)
-        : key(std::move(group)), follower(address.cell()), tell(&Tell<B>) {}
-
     std::string key;
-    std::shared_ptr<Cell> follower;
-    void (*tell)(const std::shared_ptr<Cell>&, GroupMembers<A>);
-
-   private:
-    template <typename B>
-    static void Tell(const std::shared_ptr<Cell>& cell, GroupMembers<A> members) {
-      Address<B>(cell).Tell(std::move(members));
-    }
+    Recipient<GroupMembers<A>> follower;
   };
   // kNotFound: it does not follow the group.
   struct Unfollow {
@@ -126,9 +115,9 @@ class Groups : public Actor<Groups<A>> {
 
   absl::Status Handle(Follow follow, Context& context) {
     if (!ValidKey(follow.key)) return absl::InvalidArgumentError("a group's key has 1 to 255 bytes");
-    Meet(follow.follower, context).follows.insert(follow.key);
-    groups_[follow.key].followers[follow.follower->id()] = {follow.follower, follow.tell};
-    follow.tell(follow.follower, {follow.key, MembersOf(follow.key)});
+    Meet(follow.follower.cell(), context).follows.insert(follow.key);
+    groups_[follow.key].followers[follow.follower.id()] = follow.follower;
+    follow.follower.Tell({follow.key, MembersOf(follow.key)});
     return absl::OkStatus();
   }
 
@@ -151,13 +140,9 @@ class Groups : public Actor<Groups<A>> {
   }
 
  private:
-  struct Follower {
-    std::shared_ptr<Cell> cell;
-    void (*tell)(const std::shared_ptr<Cell>&, GroupMembers<A>) = nullptr;
-  };
   struct Group {
     std::map<ActorId, Address<A>> members;
-    std::map<ActorId, Follower> followers;
+    std::map<ActorId, Recipient<GroupMembers<A>>> followers;
   };
   // An actor that is a member or a follower of something, and so is watched.
   struct Known {
@@ -194,7 +179,7 @@ class Groups : public Actor<Groups<A>> {
     const Group& group = groups_.at(key);
     if (group.followers.empty()) return;
     const std::vector<Address<A>> members = MembersOf(key);
-    for (const auto& [id, follower] : group.followers) follower.tell(follower.cell, {key, members});
+    for (const auto& [id, follower] : group.followers) follower.Tell({key, members});
   }
   void Remove(const std::string& key, ActorId member) {
     groups_.at(key).members.erase(member);

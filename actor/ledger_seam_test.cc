@@ -5,6 +5,7 @@
 #include <typeindex>
 
 #include "actor/actor.h"
+#include "actor/recipient.h"
 #include "actor/test_actors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -211,6 +212,15 @@ TEST_P(SeamTest, TellsArriveInTheirOrderAndAnAskIsAnsweredWithWhatTheyDid) {
   }
   EXPECT_EQ(*here_.Await(notebook.Ask(ReadNotes{})), sent);
   EXPECT_TRUE(here_.Await(notebook.Ask(Note{"more"})).ok()) << "an ask without a result is answered too";
+}
+
+TEST_P(SeamTest, ARecipientReachesTheActorWithoutItsType) {
+  Recipient<Note> notes = Spawn();
+  Recipient<ReadNotes> reader = Address<Notebook>(notes.cell());
+  EXPECT_TRUE(notes.Tell(Note{"1"}));
+  Settle();
+  EXPECT_TRUE(here_.Await(notes.Ask(Note{"2"})).ok());
+  EXPECT_THAT(*here_.Await(reader.Ask(ReadNotes{})), ElementsAre("1", "2"));
 }
 
 TEST_P(SeamTest, TwoActorsOfOneTypeAreToldApart) {

@@ -92,19 +92,8 @@ std::mutex& LocalCell::mutex() const {
 
 std::string LocalCell::label() const {
   std::lock_guard lock(mutex());
-  if (particulars_ != nullptr && !particulars_->name.empty()) return particulars_->name;
+  if (particulars_ != nullptr && !particulars_->names.empty()) return particulars_->names.front();
   return absl::StrCat(type_kind().name(), "#", id_.value);
-}
-
-bool LocalCell::SetName(const std::string& name, absl::AnyInvocable<void()> at_termination) {
-  std::lock_guard lock(mutex());
-  if (name_taken_back_) return false;
-  if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
-  if (!particulars_->name.empty()) return false;
-  particulars_->name = name;
-  particulars_->kind = std::make_unique<internal::ActorKind>(name);
-  particulars_->at_termination = std::move(at_termination);
-  return true;
 }
 
 void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {

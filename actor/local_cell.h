@@ -16,16 +16,18 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "actor/actor_timer.h"
 #include "actor/address.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/mailbox.h"
+#include "actor/name_table.h"
 #include "actor/supervision.h"
 
 namespace troupe {
@@ -51,7 +53,7 @@ enum class ActorState : uint8_t { kStarting, kRunning, kRestarting, kStopping, k
 // One actor as an operator sees it, at about one moment.
 struct ActorInfo {
   ActorId id;
-  std::string name;  // the registered one; empty when it has none
+  std::string name;  // the first of those that it has; empty when it has none
   std::string type;
   ActorState state = ActorState::kStarting;
   ActorId parent;  // 0 for a top-level actor
@@ -63,11 +65,8 @@ struct ActorInfo {
   std::string last_failure;
 };
 
-using TimerId = uint64_t;
-
 class LocalCell : public Cell, public Runnable {
  public:
-  using EnvelopeMaker = absl::AnyInvocable<std::unique_ptr<Envelope>()>;
   using TerminatedMaker = std::unique_ptr<Envelope> (*)(Terminated);
 
   // Work of the runtime's own, done in the actor's turn.
@@ -129,12 +128,17 @@ class LocalCell : public Cell, public Runnable {
   bool failure_pending() const { return !pending_failure_.ok(); }
   void Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker);
   void Unwatch(const std::shared_ptr<Cell>& other);
-  TimerId StartTimer(Duration delay, Duration period, EnvelopeMaker maker);
+  TimerId StartTimer(Duration delay, ActorTimerRef timer);
+  TimerId StartCronTimer(ActorTimerRef timer);
   bool CancelTimer(TimerId timer);
 
-  // For ActorSystem, from any thread: the actor's name, and what to undo when it terminates. False: it has a name
-  // already or has terminated.
-  bool SetName(const std::string& name, absl::AnyInvocable<void()> at_termination);
+  void FollowName(std::shared_ptr<NameFollower> follower);
+  void UnfollowName(std::string_view name, const std::type_info& type);
+
+  // For NameTable, from any thread. AddName is false when it has terminated.
+  bool AddName(const std::string& name);
+  void RemoveName(const std::string& name);
+  void NotifyNameChanged(std::shared_ptr<NameFollower> follower, std::shared_ptr<Cell> holder);
 
  protected:
   virtual std::unique_ptr<ActorBase> MakeActor() = 0;
@@ -142,6 +146,7 @@ class LocalCell : public Cell, public Runnable {
   virtual void DropArguments() = 0;
 
  private:
+  friend class ActorTimer;
   friend class CellTable;
 
   template <typename F>
@@ -153,11 +158,6 @@ class LocalCell : public Cell, public Runnable {
    private:
     F fn_;
   };
-  struct ActorTimer {
-    Executor::TimerId executor_id = 0;
-    Duration period;  // zero: fires once
-    EnvelopeMaker maker;
-  };
   struct Watched {
     std::shared_ptr<Cell> cell;
     TerminatedMaker maker;
@@ -167,18 +167,17 @@ class LocalCell : public Cell, public Runnable {
     std::map<ActorId, std::shared_ptr<LocalCell>> children;
     std::map<ActorId, std::shared_ptr<Cell>> watchers;
     std::map<ActorId, Watched> watching;
-    std::map<TimerId, ActorTimer> timers;
-    TimerId next_timer = 1;
+    TimerTable timers;
+    std::vector<std::shared_ptr<NameFollower>> following;
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
   };
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
-    std::string name;
-    std::unique_ptr<internal::ActorKind> kind;  // while it is registered
+    std::vector<std::string> names;
+    std::unique_ptr<internal::ActorKind> kind;  // while it has a name, the first
     std::string last_failure;
-    absl::AnyInvocable<void()> at_termination;
     absl::Status termination_reason;
   };
 
@@ -193,6 +192,7 @@ class LocalCell : public Cell, public Runnable {
   // With mutex(). Under which it counts: its name's while it is registered, else its type's.
   internal::ActorKind& kind() const;
   // With mutex(), when it ends: what it has done counts under its type from here on.
+  void ShowUnderFirstName();  // with mutex()
   void LeaveMetrics();
 
   // All in the actor's turn.
@@ -224,8 +224,8 @@ class LocalCell : public Cell, public Runnable {
   void OnChildTerminated(ActorId child, absl::Status escalated);
   // Goes on with a restart or stop that waits for the children, if none is left.
   void ContinueWhenChildless();
-  void ArmTimer(TimerId id, ActorTimer& timer, Duration delay);
-  void FireTimer(uint64_t incarnation, TimerId timer);
+  void FireTimer(TimerId timer);
+  void UnfollowAllNames();
   void Terminate();
 
   // Fixed at construction.
@@ -258,7 +258,7 @@ class LocalCell : public Cell, public Runnable {
 
   // Guarded by mutex().
   std::unique_ptr<Particulars> particulars_;
-  bool name_taken_back_ = false;
+  bool names_taken_back_ = false;
 
   // Touched only in the actor's turn.
   bool backoff_over_ = true;

@@ -1,7 +1,6 @@
 #include "actor/thread_executor.h"
 
 #include <algorithm>
-#include <chrono>
 #include <ctime>
 #include <utility>
 
@@ -58,7 +57,8 @@ Instant ReadClock(clockid_t clock) {
 ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
     : options_(options),
       workers_(WorkersFor(options), options.messages_per_turn),
-      stall_detector_(options.stall_limit) {
+      stall_detector_(options.stall_limit),
+      timers_(Now()) {
   for (int i = 0; i < options_.blocking_threads; ++i) {
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
@@ -68,7 +68,10 @@ ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
       }
     });
   }
-  threads_.emplace_back([this] { RunTimers(); });
+  threads_.emplace_back([this] {
+    internal::ForbidWaiting();
+    timers_.Run(*this);
+  });
 }
 
 ThreadExecutor::~ThreadExecutor() { Stop(); }
@@ -79,33 +82,6 @@ Instant ThreadExecutor::CoarseNow() const { return ReadClock(CLOCK_MONOTONIC_COA
 
 bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   return blocking_.Push(std::move(work), options_.blocking_queue_limit);
-}
-
-ThreadExecutor::TimerId ThreadExecutor::RunAt(Instant when, absl::AnyInvocable<void()> callback) {
-  bool earliest = false;
-  TimerId id = 0;
-  {
-    std::lock_guard lock(timer_mutex_);
-    id = next_timer_++;
-    if (timers_stopped_) return id;
-    auto position = timers_.emplace(std::pair(when, id), std::move(callback)).first;
-    timer_times_.emplace(id, when);
-    earliest = position == timers_.begin();
-  }
-  if (earliest) timer_changed_.notify_one();
-  return id;
-}
-
-bool ThreadExecutor::CancelTimer(TimerId id) {
-  absl::AnyInvocable<void()> callback;  // destroyed outside the lock
-  std::lock_guard lock(timer_mutex_);
-  auto time = timer_times_.find(id);
-  if (time == timer_times_.end()) return false;
-  auto timer = timers_.find(std::pair(time->second, id));
-  callback = std::move(timer->second);
-  timers_.erase(timer);
-  timer_times_.erase(time);
-  return true;
 }
 
 Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
@@ -120,48 +96,7 @@ Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
 }
 
 void ThreadExecutor::Arm(Deadline& deadline, Instant when) {
-  if (!deadlines_.Arm(deadline, when)) return deadline.Expire(Deadline::ExecutorEnded());
-  if (when.nanos() >= next_look_.load()) return;
-  // Once the thread waits, so that it cannot miss this.
-  { std::lock_guard lock(timer_mutex_); }
-  timer_changed_.notify_one();
-}
-
-Instant ThreadExecutor::NextTimer() {
-  // Before the wheel is looked at: who comes to it after the look sees this, and calls.
-  next_look_.store(Instant::Never().nanos());
-  const Instant deadline = deadlines_.Earliest();
-  next_look_.store(deadline.nanos());
-  return timers_.empty() ? deadline : std::min(deadline, timers_.begin()->first.first);
-}
-
-void ThreadExecutor::RunTimers() {
-  internal::ForbidWaiting();
-  std::unique_lock lock(timer_mutex_);
-  while (!timers_stopped_) {
-    const Instant next = NextTimer();
-    if (next == Instant::Never()) {
-      timer_changed_.wait(lock);
-      continue;
-    }
-    const Instant now = Now();
-    if (now < next) {
-      timer_changed_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(next.nanos())));
-      continue;
-    }
-    std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>>::node_type timer;
-    if (!timers_.empty() && timers_.begin()->first.first <= now) {
-      timer = timers_.extract(timers_.begin());
-      timer_times_.erase(timer.key().second);
-    }
-    lock.unlock();
-    if (!timer.empty()) {
-      timer.mapped()();
-      timer.mapped() = nullptr;
-    }
-    deadlines_.ExpireDue(now);
-    lock.lock();
-  }
+  if (!timers_.Arm(deadline, when)) deadline.Expire(Deadline::ExecutorEnded());
 }
 
 void ThreadExecutor::OnStall(std::function<void(const internal::StalledTurn&)> callback) {
@@ -188,17 +123,8 @@ void ThreadExecutor::Stop() {
   std::lock_guard stop_lock(stop_mutex_);
   workers_.Stop();
   blocking_.Close();
-  std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>> dropped;
-  {
-    std::lock_guard lock(timer_mutex_);
-    timers_stopped_ = true;
-    timer_times_.clear();
-    dropped.swap(timers_);
-  }
-  timer_changed_.notify_all();
   // Before the join: a thread may wait for what one of them answers by its end.
-  dropped.clear();
-  deadlines_.Stop();
+  timers_.Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

@@ -5,19 +5,17 @@
 #ifndef TROUPE_ACTOR_THREAD_EXECUTOR_H_
 #define TROUPE_ACTOR_THREAD_EXECUTOR_H_
 
-#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
-#include <map>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "actor/deadline_wheel.h"
 #include "actor/executor.h"
 #include "actor/stall_detector.h"
+#include "actor/timer_service.h"
 #include "actor/worker_pool.h"
 
 namespace troupe {
@@ -43,13 +41,16 @@ class ThreadExecutor final : public Executor {
 
   Instant Now() const override;
   Instant CoarseNow() const override;
+  absl::Time WallTime() const override { return absl::Now(); }
   void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
-  TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
-  bool CancelTimer(TimerId id) override;
+  TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override {
+    return timers_.RunAt(when, std::move(callback));
+  }
+  bool CancelTimer(TimerId id) override { return timers_.Cancel(id); }
   Instant DeadlineIn(Duration timeout) const override;
   void Arm(Deadline& deadline, Instant when) override;
-  void Disarm(Deadline& deadline) override { DeadlineWheel::Disarm(deadline); }
+  void Disarm(Deadline& deadline) override { TimerService::Disarm(deadline); }
   void OnStall(std::function<void(const internal::StalledTurn&)> callback) override;
   void Stop() override;
 
@@ -71,11 +72,8 @@ class ThreadExecutor final : public Executor {
     bool closed_ = false;
   };
 
-  void RunTimers();
   void LookForStallsSoon();
   void LookForStalls();
-  // When the timers' thread must look again. With timer_mutex_.
-  Instant NextTimer();
 
   const ThreadExecutorOptions options_;
   WorkerPool workers_;
@@ -85,17 +83,7 @@ class ThreadExecutor final : public Executor {
   internal::StallDetector stall_detector_;
   std::function<void(const internal::StalledTurn&)> on_stall_;
 
-  DeadlineWheel deadlines_;
-  // When the timers' thread will look at the wheel next. Never while it makes up its mind.
-  std::atomic<int64_t> next_look_{Instant::Never().nanos()};
-
-  std::mutex timer_mutex_;
-  std::condition_variable timer_changed_;
-  // Guarded by timer_mutex_.
-  bool timers_stopped_ = false;
-  TimerId next_timer_ = 1;
-  std::map<std::pair<Instant, TimerId>, absl::AnyInvocable<void()>> timers_;
-  std::unordered_map<TimerId, Instant> timer_times_;
+  TimerService timers_;
 
   std::mutex stop_mutex_;  // one Stop at a time
   std::vector<std::thread> threads_;

@@ -1,10 +1,11 @@
-// Many timers: a hierarchical timing wheel (Varghese, Lauck: Hashed and Hierarchical Timing Wheels, 1987, scheme 7).
-// Pure: it fires nothing by itself, but says which timers are due when it is told the time.
+// Many timers, of which few come: a hierarchical timing wheel (Varghese and Lauck, Hashed and Hierarchical Timing
+// Wheels, SOSP 1987, scheme 7). Pure: time is a count of ticks, and nothing fires by itself; timers.h puts threads and
+// a clock to it.
 //
-// Eleven wheels of 64 slots each. Time is counted in ticks; a timer lies on the wheel of the highest digit, in base 64,
-// in which its tick differs from the present one, so that all timers of a lower wheel come before all of a higher one.
-// When the present enters the slot of a higher wheel, its timers move down. Insert and Cancel take constant time, and
-// a timer moves ten times in its life at most.
+// Eight wheels of 64 slots. A timer lies on the wheel of the highest digit, in base 64, in which its tick differs from
+// the present one, so that all timers of a lower wheel come before all of a higher one. When the present enters the
+// slot of a higher wheel, its timers move down. Insert and Remove take constant time and no memory: the links are in
+// the timers. One moves seven times in its life at most.
 //
 // Not thread-safe.
 #ifndef TROUPE_ACTOR_TIMER_WHEEL_H_
@@ -13,74 +14,72 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "actor/time.h"
+#include "absl/functional/function_ref.h"
 
 namespace troupe {
 
 class TimerWheel {
  public:
-  using TimerId = uint64_t;  // never 0; not reused before 2^32 timers have taken the same place
+  // What lies on a wheel. It must stay where it is until it has been removed or has come.
+  class Entry {
+   public:
+    uint64_t tick() const { return tick_; }
 
-  // Nothing fires before `start`. A timer fires at the first whole `granularity` since `start` that is not before its
-  // deadline, so up to one granularity late and never early. It must be at least a nanosecond (checked).
-  explicit TimerWheel(Instant start, Duration granularity = absl::Milliseconds(1));
+   private:
+    friend class TimerWheel;
+    Entry* next_ = nullptr;
+    Entry** link_ = nullptr;  // what points here
+    uint64_t tick_ = 0;
+    uint16_t slot_ = 0;
+  };
 
-  // `value` is the caller's: what Advance gives back. A deadline that has passed is due at the next Advance; Never is
-  // allowed and never comes.
-  TimerId Insert(Instant deadline, uint64_t value);
-  // False: it has fired, was cancelled, or never was.
-  bool Cancel(TimerId id);
+  // No timer has this tick: it is past the end of time.
+  static constexpr uint64_t kNever = uint64_t{1} << 48;
 
-  // Appends the values of up to `limit` timers that are due at `now`, by tick and within one tick in the order of
-  // their insertion. True: there may be more; call again. A `now` before the last one counts as the last one.
-  bool Advance(Instant now, size_t limit, std::vector<uint64_t>& due);
+  explicit TimerWheel(uint64_t now = 0) : now_(now) {}
+  TimerWheel(const TimerWheel&) = delete;
+
+  // At most kNever, which never comes. A tick that has passed is due at the next Advance. Not while it lies here.
+  void Insert(Entry& entry, uint64_t tick);
+  // Must lie here.
+  void Remove(Entry& entry);
+
+  // Removes the timers that are due at `now` and gives them to `due`, by tick, and within one tick in the order of
+  // their insertion, unless a limit ended the last call. Stops after `limit` steps: a timer that is due is one, and one
+  // that moves down is one. True: it stopped early; call again. A `now` before the last one counts as the last one.
+  // `due` must not touch the wheel.
+  bool Advance(uint64_t now, size_t limit, absl::FunctionRef<void(Entry&)> due);
+  // Gives all, due or not.
+  void Clear(absl::FunctionRef<void(Entry&)> removed);
 
   // When Advance next has something to do: no later than the first timer is due, but maybe earlier, when that is far
-  // away and Advance will only move it down. Never: there is no timer.
-  Instant NextDeadline() const;
-
-  size_t size() const { return size_; }
+  // away and Advance will only move it down. kNever: there is none that comes.
+  uint64_t NextTick() const;
 
  private:
   static constexpr int kDigitBits = 6;
   static constexpr int kSlots = 1 << kDigitBits;
-  static constexpr int kWheels = 11;  // 66 bits, enough for every tick
-  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr int kWheels = 8;
+  // The slot of those that never come.
+  static constexpr int kEndOfTime = kWheels * kSlots;
 
-  // A node of one slot's ring, or of the free list. 32 bytes: a million timers take 32 MB.
-  struct Timer {
-    uint64_t tick = 0;
-    uint64_t value = 0;
-    uint32_t generation = 0;  // odd while armed; part of the id
-    uint32_t previous = kNone;
-    uint32_t next = kNone;
-    uint16_t slot = 0;  // of all slots of all wheels
-  };
   struct Slot {
-    uint32_t first = kNone;
-    uint32_t last = kNone;
+    Entry* first = nullptr;
+    Entry** end = nullptr;  // where the next one is linked; when not empty
   };
 
-  uint64_t NanosSinceStart(Instant instant) const;  // zero before it
-  Instant InstantOf(uint64_t tick) const;
-  void Link(uint32_t index);
-  void Unlink(uint32_t index);
-  void Free(uint32_t index);
-  // The first occupied slot, of the lowest wheel that has one, and the tick at which it begins. False: no timers.
+  void Link(Entry& entry);
+  void Append(int slot, Entry& entry);
+  // The first slot that holds something, of the lowest wheel that has one, and the tick at which it begins.
   bool FirstSlot(int& slot, uint64_t& begin) const;
 
-  // Fixed at construction.
-  const Instant start_;
-  const int64_t granularity_;  // nanoseconds
-
-  uint64_t now_ = 0;  // in ticks
-  size_t size_ = 0;
-  std::vector<Timer> timers_;
-  uint32_t first_free_ = kNone;
-  std::array<Slot, kWheels * kSlots> slots_;
-  std::array<uint64_t, kWheels> occupied_{};  // a bit for each slot that has timers
+  uint64_t now_;
+  std::array<uint64_t, kWheels> occupied_{};  // a bit for each slot that holds something
+  // The slot of a higher wheel that the present has entered and that is being moved down; its bit is not set, and
+  // nothing new comes there. kEndOfTime: none is.
+  int moving_ = kEndOfTime;
+  std::array<Slot, kEndOfTime + 1> slots_;
 };
 
 }  // namespace troupe

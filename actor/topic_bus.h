@@ -52,19 +52,8 @@ class TopicBus : public Actor<TopicBus<M>> {
   // Subscribing twice is subscribing once. kInvalidArgument: no pattern.
   struct Subscribe {
     using Result = void;
-    template <typename A>
-    requires Handles<A, Published<M>> Subscribe(std::string pattern_over_topics, const Address<A>& address)
-        : pattern(std::move(pattern_over_topics)), subscriber(address.cell()), tell(&Tell<A>) {}
-
     std::string pattern;
-    std::shared_ptr<Cell> subscriber;
-    bool (*tell)(const std::shared_ptr<Cell>&, Published<M>);
-
-   private:
-    template <typename A>
-    static bool Tell(const std::shared_ptr<Cell>& cell, Published<M> published) {
-      return Address<A>(cell).Tell(std::move(published));
-    }
+    Recipient<Published<M>> subscriber;
   };
 
   // Takes one pattern back. kNotFound: the subscriber had not subscribed with it.
@@ -91,10 +80,10 @@ class TopicBus : public Actor<TopicBus<M>> {
 
   absl::Status Handle(Subscribe subscribe, Context& context) {
     if (absl::Status valid = ValidatePattern(subscribe.pattern); !valid.ok()) return valid;
-    const ActorId id = subscribe.subscriber->id();
-    auto [subscriber, first] = subscribers_.try_emplace(id, Subscriber{subscribe.subscriber, subscribe.tell, {}});
+    const ActorId id = subscribe.subscriber.id();
+    auto [subscriber, first] = subscribers_.try_emplace(id, Subscriber{subscribe.subscriber, {}});
     // If it has terminated already, the notice comes at once.
-    if (first) context.Watch(Watchable(subscriber->second.cell));
+    if (first) context.Watch(subscriber->second.recipient);
     if (trie_.Insert(subscribe.pattern, id.value)) {
       subscriber->second.patterns.insert(std::move(subscribe.pattern));
       ++stats_.subscriptions;
@@ -110,7 +99,7 @@ class TopicBus : public Actor<TopicBus<M>> {
     trie_.Remove(unsubscribe.pattern, unsubscribe.subscriber.value);
     --stats_.subscriptions;
     if (subscriber->second.patterns.empty()) {
-      context.Unwatch(Watchable(subscriber->second.cell));
+      context.Unwatch(subscriber->second.recipient);
       subscribers_.erase(subscriber);
     }
     return absl::OkStatus();
@@ -128,7 +117,7 @@ class TopicBus : public Actor<TopicBus<M>> {
     size_t delivered = 0;
     for (uint64_t id : ids) {
       const Subscriber& subscriber = subscribers_.at(ActorId{id});
-      if (subscriber.tell(subscriber.cell, Published<M>{publish.topic, message})) ++delivered;
+      if (subscriber.recipient.Tell(Published<M>{publish.topic, message})) ++delivered;
     }
     stats_.delivered += delivered;
     stats_.dropped += ids.size() - delivered;
@@ -150,13 +139,9 @@ class TopicBus : public Actor<TopicBus<M>> {
 
  private:
   struct Subscriber {
-    std::shared_ptr<Cell> cell;
-    bool (*tell)(const std::shared_ptr<Cell>&, Published<M>);
+    Recipient<Published<M>> recipient;
     std::set<std::string> patterns;
   };
-
-  // Watches do not depend on the type of who is watched.
-  static Address<ActorBase> Watchable(const std::shared_ptr<Cell>& cell) { return Address<ActorBase>(cell); }
 
   std::map<ActorId, Subscriber> subscribers_;
   TopicTrie trie_;  // holds the ids

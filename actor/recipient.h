@@ -1,0 +1,61 @@
+// Whoever handles an M, near or far, without its type.
+#ifndef TROUPE_ACTOR_RECIPIENT_H_
+#define TROUPE_ACTOR_RECIPIENT_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "actor/address.h"
+
+namespace troupe {
+
+//   std::vector<troupe::Recipient<OrderPlaced>> interested = {billing, shipping};   // addresses of different types
+//   for (const auto& recipient : interested) recipient.Tell(order);
+//
+// A value of the size of an Address and a pointer, with the same cost and guarantees for each message. Like an address
+// it keeps nothing alive but a name plate.
+template <typename M>
+class Recipient {
+ public:
+  Recipient() = default;
+  template <typename A>
+  requires Handles<A, M> Recipient(const Address<A>& address)  // NOLINT: implicit, it is the same actor
+      : cell_(address.cell()), wrap_(&Wrap<A>) {}
+  template <typename A>
+  requires(!Handles<A, M>) Recipient(const Address<A>& address, ActorHasNoHandlerForMessage<A, M> = {})
+  = delete;
+
+  // As Address has them.
+  bool Tell(M message) const { return cell_->Deliver(wrap_(std::move(message), Reply<ResultOf<M>>())); }
+  Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout) const {
+    const Instant deadline = cell_->executor().DeadlineIn(timeout);
+    auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
+    std::unique_ptr<Envelope> envelope = wrap_(std::move(message), std::move(reply));
+    envelope->deadline = deadline;
+    cell_->Deliver(std::move(envelope));
+    return std::move(future);
+  }
+
+  bool alive() const { return cell_ != nullptr && cell_->alive(); }
+  ActorId id() const { return cell_->id(); }
+  std::string label() const { return cell_->label(); }
+  const std::shared_ptr<Cell>& cell() const { return cell_; }
+  explicit operator bool() const { return cell_ != nullptr; }
+  friend bool operator==(const Recipient& a, const Recipient& b) { return a.cell_ == b.cell_; }
+
+ private:
+  using WrapFunction = std::unique_ptr<Envelope> (*)(M message, Reply<ResultOf<M>> reply);
+
+  template <typename A>
+  static std::unique_ptr<Envelope> Wrap(M message, Reply<ResultOf<M>> reply) {
+    return std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
+  }
+
+  std::shared_ptr<Cell> cell_;
+  WrapFunction wrap_ = nullptr;  // knows the actor's type
+};
+
+}  // namespace troupe
+
+#endif  // TROUPE_ACTOR_RECIPIENT_H_

@@ -196,6 +196,7 @@ void LocalCell::Abandon() {
   relations_.reset();
   actor_.reset();
   DropArguments();
+  executor_.Retire();
   std::shared_ptr<LocalCell> last = std::move(self_);
 }
 

@@ -11,12 +11,14 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "actor/deadline_wheel.h"
 #include "actor/executor.h"
+#include "actor/placed_executor.h"
 #include "actor/worker_pool.h"
 
 namespace troupe {
@@ -31,6 +33,15 @@ struct ThreadExecutorOptions {
   size_t blocking_queue_limit = 4096;
   // Messages an actor handles before its worker turns to the next.
   int messages_per_turn = 64;
+  // Workers beside those, for actors that ask for them by name (dispatch.h).
+  struct Pool {
+    std::string name;
+    int workers = 1;
+    int messages_per_turn = 64;
+  };
+  std::vector<Pool> pools = {};
+  // Actors that may have a thread of their own at the same time.
+  int pinned_limit = 64;
 };
 
 class ThreadExecutor final : public Executor {
@@ -41,6 +52,8 @@ class ThreadExecutor final : public Executor {
   Instant Now() const override;
   Instant CoarseNow() const override;
   void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override { workers_.AtEndOfTurn(std::move(hook)); }
+  absl::StatusOr<Executor*> Place(const Dispatch& dispatch) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override;
@@ -73,6 +86,8 @@ class ThreadExecutor final : public Executor {
 
   const ThreadExecutorOptions options_;
   WorkerPool workers_;
+  std::vector<std::unique_ptr<PoolExecutor>> pools_;  // fixed at construction
+  PinnedThreads pinned_;
   Queue<absl::AnyInvocable<void()>> blocking_;
 
   DeadlineWheel deadlines_;

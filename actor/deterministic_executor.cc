@@ -118,7 +118,13 @@ bool Simulator::Step() {
   ++steps_;
   CHECK_LT(++steps_at_now_, kMaxStepsPerInstant) << "seed " << seed_ << ": livelock, time does not move";
   if (!ready_.empty()) {
-    RunReady();
+    const bool event_due = !events_.empty() && events_.begin()->first.when <= now_;
+    const size_t choice = schedule_.Below(ready_.size() + (event_due ? 1 : 0));
+    if (choice < ready_.size()) {
+      RunReady(choice);
+    } else {
+      RunEarliest();
+    }
     return true;
   }
   if (events_.empty() || events_.begin()->first.when == Instant::Never()) return false;
@@ -126,8 +132,7 @@ bool Simulator::Step() {
   return true;
 }
 
-void Simulator::RunReady() {
-  size_t choice = schedule_.Below(ready_.size());
+void Simulator::RunReady(size_t choice) {
   const Ready chosen = ready_[choice];
   ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(choice));
   RunTurn(chosen);

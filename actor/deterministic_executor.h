@@ -8,9 +8,9 @@
 //   ... system.Spawn, Ask(...).Then ...
 //   simulator.RunFor(absl::Seconds(1));
 //
-// A step is one message of one ready actor, chosen by the seed among all ready actors of all nodes. Only when none is
-// ready does the clock move, to the earliest event: a timer, the end of blocking work, or one put in by the test.
-// Events of one instant come in a seeded order.
+// A step is one message of one ready actor, chosen by the seed among all ready actors of all nodes, or an event that is
+// due at this very moment. Only when none is ready does the clock move, to the earliest event: a timer, the end of
+// blocking work, or one put in by the test. Events of one instant come in a seeded order.
 //
 // A test may hold up one actor of its choice (Pause, Resume, Slow) or give it its next message by hand (StepOne), while
 // everything else goes on.
@@ -109,7 +109,7 @@ class Simulator {
   // Out of ready_; null when it is not there.
   Runnable* TakeReady(const ControlKey& key);
   void RunTurn(const Ready& chosen);
-  void RunReady();
+  void RunReady(size_t choice);
   void RunEarliest();
   void Trace(Kind kind, uint32_t node, uint64_t payload);
 

@@ -121,7 +121,7 @@ TEST(EndOfTurnTest, OfTheLastTurnComesThoughNothingElseIsToDo) {
   for (Dispatch dispatch : {Dispatch(), Dispatch::Pool("disk"), Dispatch::Pinned()}) {
     auto log = std::make_shared<SharedLog>();
     Address<Shard> shard = system.Spawn<Shard>({.dispatch = dispatch}, log);
-    EXPECT_TRUE(shard.Ask(Put{}, absl::Seconds(60)).Wait().ok());
+    EXPECT_TRUE(shard.Ask(Put{}, absl::Seconds(20)).Wait().ok());
     EXPECT_EQ(log->writes(), 1);
   }
 }
@@ -150,7 +150,7 @@ TEST(EndOfTurnTest, ABatchEndsThoughTheWorkerNeverRunsOutOfTurns) {
   Address<Flooded> flooded = system.Spawn<Flooded>();
   flooded.Tell(Flood{});
   Address<Shard> shard = system.Spawn<Shard>(std::make_shared<SharedLog>());
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(shard.Ask(Put{}, absl::Seconds(60)).Wait().ok());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(shard.Ask(Put{}, absl::Seconds(20)).Wait().ok());
 }
 
 class Failing : public EndOfTurnHook {

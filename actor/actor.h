@@ -61,7 +61,8 @@ class ActorBase : public internal::Pooled {
 //   void Started(Context&)                          first in each incarnation
 //   void Stopping(Context&)                         last before it terminates, when its children are gone
 //   void Restarting(const absl::Status&, Context&)  last in an incarnation that failed
-// They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that.
+// They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that, or
+// a thread of the actor's own (dispatch.h).
 template <typename Derived>
 class Actor : public ActorBase {
  public:
@@ -108,6 +109,9 @@ class ActorContext {
   void Stop() { cell_.StopAfterCallback(); }
   // The current callback counts as failed; it should return soon. The status must not be OK.
   void Fail(absl::Status status) { cell_.Fail(std::move(status)); }
+
+  // The hook is called once when this worker's batch of turns ends, however many actors ask for it (end_of_turn.h).
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) { cell_.AtEndOfTurn(std::move(hook)); }
 
   // Handle(Terminated) will be called exactly once when `other` has terminated, also if it has already. Watching
   // twice is watching once; Unwatch takes it back, even a notice that is on its way. Watches end with their

@@ -51,12 +51,20 @@ ActorSystem::~ActorSystem() {
   }
 }
 
-void ActorSystem::Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent) {
+void ActorSystem::Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent, absl::Status placed) {
   cell->HoldItself(cell);
   // A child may still be spawned while the system stops: its parent waits for it.
   if (!cells_.Insert(*cell, [&] { return parent != nullptr || !stopping_; })) return cell->Abandon();
   if (parent != nullptr) parent->AdoptChild(cell);
+  if (!placed.ok()) return cell->Refuse(std::move(placed));
   cell->Start();
+}
+
+absl::Status ActorSystem::FindOtherPlace(Dispatch& dispatch) {
+  absl::StatusOr<Executor*> place = executor_.Place(dispatch);
+  if (!place.ok()) return place.status();
+  dispatch.place_ = *place;
+  return absl::OkStatus();
 }
 
 std::vector<std::shared_ptr<LocalCell>> ActorSystem::AllCells() const {
@@ -149,6 +157,7 @@ void ActorSystem::BeginShutdown() {
 bool ActorSystem::terminated() const { return cells_.size() == 0; }
 
 absl::Status ActorSystem::Shutdown(Duration timeout) {
+  CHECK(!InActorTurn()) << "a system does not end while an actor of it waits for that";
   internal::CheckMayWait();
   BeginShutdown();
   std::unique_lock lock(mutex_);

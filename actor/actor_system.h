@@ -117,10 +117,19 @@ class ActorSystem {
   template <typename A, typename... Args>
   Address<A> SpawnUnder(LocalCell* parent, SpawnOptions options, Args... args) {
     const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    absl::Status placed = FindPlace(options.dispatch);
     std::shared_ptr<LocalCell> cell = std::allocate_shared<SpawnedCell<A, Args...>>(
         internal::PoolAllocator<LocalCell>(), *this, id, parent, options, std::move(args)...);
-    Begin(cell, parent);
+    Begin(cell, parent, std::move(placed));
     return Address<A>(std::move(cell));
+  }
+  // A top-level cell of the caller's making, for the test kit.
+  template <typename C, typename... Args>
+  std::shared_ptr<C> SpawnCell(const SpawnOptions& options, Args&&... args) {
+    const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    auto cell = std::make_shared<C>(*this, id, nullptr, options, std::forward<Args>(args)...);
+    Begin(cell, nullptr, absl::OkStatus());
+    return cell;
   }
   void Forget(LocalCell& cell);
   NameTable& names() { return *names_; }
@@ -132,8 +141,12 @@ class ActorSystem {
   internal::ActorKind& KindOf(size_t type_slot, const std::type_info& type) { return kinds_.Of(type_slot, type); }
 
  private:
-  // Begins the life of a new cell, or ends it at once when the system is stopping.
-  void Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent);
+  // Begins the life of a new cell, or ends it at once when the system is stopping or it has found no place.
+  void Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent, absl::Status placed);
+  absl::Status FindPlace(Dispatch& dispatch) {
+    return dispatch.where() == Dispatch::Where::kShared ? absl::OkStatus() : FindOtherPlace(dispatch);
+  }
+  absl::Status FindOtherPlace(Dispatch& dispatch);
   // Ascending by id.
   std::vector<std::shared_ptr<LocalCell>> AllCells() const;
   void WatchForStalls();

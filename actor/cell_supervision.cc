@@ -197,6 +197,7 @@ void LocalCell::Abandon() {
   relations_.reset();
   actor_.reset();
   DropArguments();
+  executor_.Retire();
   std::shared_ptr<LocalCell> last = std::move(self_);
 }
 

@@ -32,10 +32,75 @@ bool Simulator::Cancel(EventId id) {
   return true;
 }
 
-void Simulator::MakeReady(uint32_t node, Runnable& runnable) { ready_.push_back(Ready{node, &runnable}); }
+void Simulator::MakeReady(uint32_t node, Runnable& runnable) {
+  if (!HoldUp(node, runnable)) ready_.push_back(Ready{node, &runnable});
+}
+
+bool Simulator::HoldUp(uint32_t node, Runnable& runnable) {
+  if (controls_.empty()) return false;
+  const ControlKey key(node, runnable.trace_id());
+  auto control = controls_.find(key);
+  if (control == controls_.end()) return false;
+  if (!control->second.paused && control->second.delay <= absl::ZeroDuration()) return false;
+  control->second.held = &runnable;
+  if (control->second.delay > absl::ZeroDuration()) {
+    control->second.wait = At(now_ + control->second.delay, node, Kind::kDelay, [this, key] {
+      Control& due = controls_.at(key);
+      due.wait = 0;
+      LetGo(key, due);
+    });
+  }
+  return true;
+}
+
+void Simulator::LetGo(const ControlKey& key, Control& control) {
+  if (control.held == nullptr || control.paused || control.wait != 0) return;
+  ready_.push_back(Ready{key.first, std::exchange(control.held, nullptr)});
+}
+
+Runnable* Simulator::TakeReady(const ControlKey& key) {
+  auto found = std::find_if(ready_.begin(), ready_.end(), [&](const Ready& ready) {
+    return ready.node == key.first && ready.runnable->trace_id() == key.second;
+  });
+  if (found == ready_.end()) return nullptr;
+  Runnable* runnable = found->runnable;
+  ready_.erase(found);
+  return runnable;
+}
+
+void Simulator::Pause(uint32_t node, uint64_t id) {
+  const ControlKey key(node, id);
+  Control& control = controls_[key];
+  control.paused = true;
+  if (Runnable* runnable = TakeReady(key)) control.held = runnable;
+}
+
+void Simulator::Resume(uint32_t node, uint64_t id) {
+  const ControlKey key(node, id);
+  Control& control = controls_[key];
+  control.paused = false;
+  LetGo(key, control);
+}
+
+void Simulator::Slow(uint32_t node, uint64_t id, Duration delay) { controls_[ControlKey(node, id)].delay = delay; }
+
+bool Simulator::StepOne(uint32_t node, uint64_t id) {
+  const ControlKey key(node, id);
+  Runnable* runnable = TakeReady(key);
+  auto control = controls_.find(key);
+  if (runnable == nullptr && control != controls_.end() && control->second.held != nullptr) {
+    runnable = std::exchange(control->second.held, nullptr);
+    Cancel(std::exchange(control->second.wait, 0));
+  }
+  if (runnable == nullptr) return false;
+  ++steps_;
+  RunTurn(Ready{node, runnable});
+  return true;
+}
 
 void Simulator::DropNode(uint32_t node) {
   std::erase_if(ready_, [node](const Ready& ready) { return ready.node == node; });
+  std::erase_if(controls_, [node](const auto& control) { return control.first.first == node; });
   // One at a time: the end of one may end what others would touch, which cancels them, and so must find them here.
   for (auto event = events_.begin(); event != events_.end();) {
     if (event->second.node != node) {
@@ -53,7 +118,13 @@ bool Simulator::Step() {
   ++steps_;
   CHECK_LT(++steps_at_now_, kMaxStepsPerInstant) << "seed " << seed_ << ": livelock, time does not move";
   if (!ready_.empty()) {
-    RunReady();
+    const bool event_due = !events_.empty() && events_.begin()->first.when <= now_;
+    const size_t choice = schedule_.Below(ready_.size() + (event_due ? 1 : 0));
+    if (choice < ready_.size()) {
+      RunReady(choice);
+    } else {
+      RunEarliest();
+    }
     return true;
   }
   if (events_.empty() || events_.begin()->first.when == Instant::Never()) return false;
@@ -61,10 +132,13 @@ bool Simulator::Step() {
   return true;
 }
 
-void Simulator::RunReady() {
-  size_t choice = schedule_.Below(ready_.size());
+void Simulator::RunReady(size_t choice) {
   const Ready chosen = ready_[choice];
   ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(choice));
+  RunTurn(chosen);
+}
+
+void Simulator::RunTurn(const Ready& chosen) {
   Trace(Kind::kTurn, chosen.node, chosen.runnable->trace_id());
   chosen.runnable->RunTurn(/*max_messages=*/1);
 }
@@ -113,6 +187,11 @@ DeterministicExecutor::DeterministicExecutor(Simulator& simulator, uint32_t node
 
 void DeterministicExecutor::Schedule(Runnable& runnable) {
   if (!stopped_) simulator_.MakeReady(node_, runnable);
+}
+
+void DeterministicExecutor::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
+  if (!batch_end_.hooks.pending()) Schedule(batch_end_);
+  batch_end_.hooks.Add(std::move(hook));
 }
 
 bool DeterministicExecutor::RunBlocking(absl::AnyInvocable<void()> work) {

@@ -8,9 +8,12 @@
 //   ... system.Spawn, Ask(...).Then ...
 //   simulator.RunFor(absl::Seconds(1));
 //
-// A step is one message of one ready actor, chosen by the seed among all ready actors of all nodes. Only when none is
-// ready does the clock move, to the earliest event: a timer, the end of blocking work, or one put in by the test.
-// Events of one instant come in a seeded order.
+// A step is one message of one ready actor, chosen by the seed among all ready actors of all nodes, or an event that is
+// due at this very moment. Only when none is ready does the clock move, to the earliest event: a timer, the end of
+// blocking work, or one put in by the test. Events of one instant come in a seeded order.
+//
+// A test may hold up one actor of its choice (Pause, Resume, Slow) or give it its next message by hand (StepOne), while
+// everything else goes on.
 //
 // The trace hash is a rolling hash over every step: virtual time, node, kind, payload. Two runs of one seed that
 // differ in it are a bug: somewhere an order leaked in that the seed does not decide (a hash map's, an address's).
@@ -23,6 +26,7 @@
 #include <map>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -35,7 +39,7 @@ namespace troupe {
 class Simulator {
  public:
   // What the trace says happened. Part of the hash: add at the end, never change a number.
-  enum class Kind : uint8_t { kTurn = 1, kTimer = 2, kBlockingDone = 3, kEvent = 4, kNote = 5 };
+  enum class Kind : uint8_t { kTurn = 1, kTimer = 2, kBlockingDone = 3, kEvent = 4, kNote = 5, kDelay = 6 };
   using EventId = uint64_t;
 
   explicit Simulator(uint64_t seed);
@@ -51,6 +55,15 @@ class Simulator {
   void MakeReady(uint32_t node, Runnable& runnable);
   // Drops what a node has ready and all its events. For DeterministicExecutor::Stop, which also lets nothing new in.
   void DropNode(uint32_t node);
+
+  // Power over one Runnable: an actor, by its executor's node and its id; testkit.h has the same by address. Paused, it
+  // takes no turn and its mail waits, while time and all others go on.
+  void Pause(uint32_t node, uint64_t id);
+  void Resume(uint32_t node, uint64_t id);
+  // From now on each of its messages takes so long before it is handled. Zero: no longer.
+  void Slow(uint32_t node, uint64_t id, Duration delay);
+  // Gives it a turn of one message now, paused or not. False: it has nothing to do.
+  bool StepOne(uint32_t node, uint64_t id);
 
   // One step. False: there is nothing left to do, now or later.
   bool Step();
@@ -81,7 +94,22 @@ class Simulator {
     friend auto operator<=>(const EventKey&, const EventKey&) = default;
   };
 
-  void RunReady();
+  // What is unusual about a Runnable.
+  struct Control {
+    bool paused = false;
+    Duration delay;
+    EventId wait = 0;          // the event that ends its delay; 0: none
+    Runnable* held = nullptr;  // ready but for the above
+  };
+  using ControlKey = std::pair<uint32_t, uint64_t>;
+
+  // True: it is held up.
+  bool HoldUp(uint32_t node, Runnable& runnable);
+  void LetGo(const ControlKey& key, Control& control);
+  // Out of ready_; null when it is not there.
+  Runnable* TakeReady(const ControlKey& key);
+  void RunTurn(const Ready& chosen);
+  void RunReady(size_t choice);
   void RunEarliest();
   void Trace(Kind kind, uint32_t node, uint64_t payload);
 
@@ -94,6 +122,7 @@ class Simulator {
   std::map<EventKey, Event> events_;
   std::unordered_map<EventId, EventKey> event_keys_;  // never iterated in an order that matters
   std::vector<Ready> ready_;
+  std::map<ControlKey, Control> controls_;
   uint64_t steps_ = 0;
   uint64_t steps_at_now_ = 0;
   uint64_t trace_hash_ = 0xCBF29CE484222325;
@@ -116,7 +145,10 @@ class DeterministicExecutor final : public Executor {
   // Begins in 1970 with the simulator's time and goes with it; a test may let this node's jump.
   absl::Time WallTime() const override { return Executor::WallTime() + wall_offset_; }
   void SetWallTime(absl::Time now) { wall_offset_ = now - Executor::WallTime(); }
+  uint32_t node() const { return node_; }
   void Schedule(Runnable& runnable) override;
+  // The end of the batch is one of the ready, from which the seed chooses: so it comes before time moves.
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override;
   bool CancelTimer(TimerId id) override { return simulator_.Cancel(id); }
@@ -125,12 +157,20 @@ class DeterministicExecutor final : public Executor {
   void Stop() override;
 
  private:
+  class BatchEnd final : public Runnable {
+   public:
+    void RunTurn(int) override { hooks.Run(); }
+    uint64_t trace_id() const override { return UINT64_MAX; }
+    EndOfTurnHooks hooks;
+  };
+
   Simulator& simulator_;
   const uint32_t node_;
   const DeterministicExecutorOptions options_;
   Random latency_;
   size_t blocking_in_flight_ = 0;
   absl::Duration wall_offset_;
+  BatchEnd batch_end_;
   bool stopped_ = false;
 };
 

@@ -83,6 +83,29 @@ TEST(SimulatorTest, TimeMovesToTheEarliestEventAndTiesAreShuffled) {
   EXPECT_THAT(orders, ElementsAre("abc", "bac"));
 }
 
+TEST(SimulatorTest, AnEventThatIsDueMayOvertakeATurnThatIsReady) {
+  std::set<bool> handled;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    TestSystem test(seed);
+    Address<Notebook> notebook = test.system.Spawn<Notebook>();
+    test.Settle();
+    const Instant when = test.simulator.Now() + absl::Seconds(1);
+    // Whichever of the two comes first. The one makes an actor ready, the other looks whether it had its turn.
+    auto info = [&] { return test.system.Find(notebook.id())->Info(); };
+    for (int i = 0; i < 2; ++i) {
+      test.simulator.At(when, 0, Simulator::Kind::kEvent, [&] {
+        if (info().mailbox_depth == 0 && info().handled == 0) {
+          notebook.Tell(Note{"1"});
+        } else {
+          handled.insert(info().handled == 1);
+        }
+      });
+    }
+    test.RunFor(absl::Seconds(2));
+  }
+  EXPECT_THAT(handled, ElementsAre(false, true));
+}
+
 TEST(SimulatorTest, ADroppedNodeDoesNothingMore) {
   Simulator simulator(1);
   int fired = 0;

@@ -6,10 +6,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "actor/block_pool.h"
+#include "actor/dispatch.h"
+#include "actor/end_of_turn.h"
 #include "actor/time.h"
 #include "actor/timer_wheel.h"
 
@@ -104,6 +108,18 @@ class Executor {
   // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun, and must stay alive
   // until the turn has ended or the executor has stopped.
   virtual void Schedule(Runnable& runnable) = 0;
+
+  // In a turn on this executor: the hook will be called once when the worker's batch ends, as end_of_turn.h says.
+  virtual void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) = 0;
+
+  // The executor for the turns of one actor that asks for a place of its own; dispatch.h names the errors. It is good
+  // until it is retired. One without threads is the place of all.
+  virtual absl::StatusOr<Executor*> Place(const Dispatch& dispatch) {
+    (void)dispatch;
+    return this;
+  }
+  // The Runnable that this was the place of will not be scheduled any more.
+  virtual void Retire() {}
 
   // Runs work that may block (disk, fsync) where it holds up no actor. False: too much waits already or the executor
   // has stopped; the work was destroyed without being run.

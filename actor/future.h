@@ -163,6 +163,8 @@ class FutureRef {
 void CheckMayWait();
 // From now on this thread's waits are broken promises: others wait for it.
 void ForbidWaiting();
+// On this thread a wait in a turn holds up nobody else.
+void AllowWaiting();
 
 }  // namespace internal
 
@@ -172,7 +174,8 @@ class [[nodiscard]] Future {
  public:
   explicit Future(internal::FutureRef<R> state) : state_(std::move(state)) {}
 
-  // Blocks this thread until the outcome is there. Never in an actor's turn (checked).
+  // Blocks this thread until the outcome is there. Never in an actor's turn (checked), unless it is pinned
+  // (dispatch.h).
   Outcome<R> Wait() && {
     internal::CheckMayWait();
     return state_->Wait();

@@ -28,11 +28,13 @@ bool InActorTurn() { return internal::turn_mark.actor.load(std::memory_order_rel
 
 namespace internal {
 thread_local bool waiting_forbidden = false;
+thread_local bool waiting_allowed = false;
 void CheckMayWait() {
-  CHECK(!InActorTurn() && !waiting_forbidden)
+  CHECK(waiting_allowed || (!InActorTurn() && !waiting_forbidden))
       << "a wait in an actor's turn or a timer's callback holds up others; use Context::Then";
 }
 void ForbidWaiting() { waiting_forbidden = true; }
+void AllowWaiting() { waiting_allowed = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
 }  // namespace internal
 
@@ -49,7 +51,7 @@ bool SupervisedByDefault(const SpawnOptions& options) {
 
 LocalCell::LocalCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options)
     : system_(system),
-      executor_(system.executor()),
+      executor_(options.dispatch.place_ != nullptr ? *options.dispatch.place_ : system.executor()),
       id_(id),
       parent_(parent),
       parent_id_(parent == nullptr ? ActorId{} : parent->id()),
@@ -58,6 +60,18 @@ LocalCell::LocalCell(ActorSystem& system, ActorId id, LocalCell* parent, const S
 
 // Here, where ActorBase is known.
 LocalCell::~LocalCell() = default;
+
+// Not the one of its turns, which may end with the actor: an answer may be awaited for longer.
+Executor& LocalCell::executor() { return system_.executor(); }
+
+void LocalCell::Refuse(absl::Status reason) {
+  begun_ = true;
+  Post([this, reason = std::move(reason)] {
+    LOG(WARNING) << label() << " does not begin: " << reason.message();
+    BeginStop(reason);
+  });
+  Start();
+}
 
 // What other threads do: push.
 
@@ -150,6 +164,7 @@ void LocalCell::RunTurn(int max_messages) {
   internal::turn_mark.End();
   if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) {
     // No message comes any more, so this was the last turn.
+    executor_.Retire();
     std::shared_ptr<LocalCell> last = std::move(self_);
     return;
   }
@@ -197,6 +212,11 @@ void LocalCell::RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()>
 void LocalCell::Fail(absl::Status status) {
   CHECK(!status.ok()) << "Fail needs a reason";
   pending_failure_ = std::move(status);
+}
+
+void LocalCell::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
+  CHECK(InActorTurn()) << "an end-of-turn hook is asked for in a turn";
+  executor_.AtEndOfTurn(std::move(hook));
 }
 
 void LocalCell::StopIfRequested() {

@@ -25,6 +25,8 @@
 #include "actor/actor_timer.h"
 #include "actor/address.h"
 #include "actor/dead_letter.h"
+#include "actor/dispatch.h"
+#include "actor/end_of_turn.h"
 #include "actor/executor.h"
 #include "actor/mailbox.h"
 #include "actor/name_table.h"
@@ -46,6 +48,8 @@ struct SpawnOptions {
   OnFailure on_failure = OnFailure::kRestart;
   RestartLimit restart_limit = {};
   RestartBackoff restart_backoff = {};
+  // On which threads its turns run.
+  Dispatch dispatch = {};
 };
 
 enum class ActorState : uint8_t { kStarting, kRunning, kRestarting, kStopping, kTerminated };
@@ -88,7 +92,7 @@ class LocalCell : public Cell, public Runnable {
   ActorId id() const override { return id_; }
   bool alive() const override { return state_.load() != ActorState::kTerminated; }
   std::string label() const override;
-  Executor& executor() override { return executor_; }
+  Executor& executor() override;
   uint64_t trace_id() const override { return id_.value; }
   ActorInfo Info() const;
   // Adds this actor's figures to the row of its name or type, if it has not ended.
@@ -100,6 +104,8 @@ class LocalCell : public Cell, public Runnable {
 
   // Begins the actor's life; once, by the system. The cell holds itself until its last turn has ended.
   void Start() { executor_.Schedule(*this); }
+  // Instead of Start: the actor terminates with this reason, without an incarnation.
+  void Refuse(absl::Status reason);
   // Runs `fn` in a turn of this incarnation, guarded; if that has ended by then, destroys it unrun.
   template <typename F>
   void PostToIncarnation(uint64_t incarnation, F fn) {
@@ -125,6 +131,7 @@ class LocalCell : public Cell, public Runnable {
   void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
   void AdoptChild(std::shared_ptr<LocalCell> child);
   void Fail(absl::Status status);
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook);
   bool failure_pending() const { return !pending_failure_.ok(); }
   void Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker);
   void Unwatch(const std::shared_ptr<Cell>& other);
@@ -230,7 +237,7 @@ class LocalCell : public Cell, public Runnable {
 
   // Fixed at construction.
   ActorSystem& system_;
-  Executor& executor_;
+  Executor& executor_;  // of its turns; not to be used after its life
   const ActorId id_;
   LocalCell* const parent_;  // good until this actor has told it of its end
   const ActorId parent_id_;

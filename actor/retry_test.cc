@@ -2,7 +2,7 @@
 #include "actor/retry.h"
 
 #include "actor/retry_ask.h"
-#include "actor/test_actors.h"
+#include "actor/testkit.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -10,6 +10,7 @@ namespace troupe {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Probe;
 using testing::TestSystem;
 
 Instant At(double seconds) { return Instant() + absl::Seconds(seconds); }
@@ -90,20 +91,10 @@ TEST(RetryTest, AnEmptyBudgetEndsTheCall) {
 struct Charge {
   using Result = int;
 };
+// A probe stands in for it.
 class Till : public Actor<Till> {
  public:
-  Till(int failures, absl::Status failure, std::vector<Instant>* calls)
-      : failures_(failures), failure_(std::move(failure)), calls_(calls) {}
-  absl::StatusOr<int> Handle(Charge, Context& context) {
-    calls_->push_back(context.Now());
-    if (static_cast<int>(calls_->size()) <= failures_) return failure_;
-    return static_cast<int>(calls_->size());
-  }
-
- private:
-  const int failures_;
-  const absl::Status failure_;
-  std::vector<Instant>* calls_;
+  int Handle(Charge, Context&) { return 0; }
 };
 
 struct Buy {
@@ -126,61 +117,68 @@ class Shop : public Actor<Shop> {
 
 const RetryOptions kRetry{.initial_wait = absl::Seconds(1), .max_wait = absl::Seconds(4)};
 
-TEST(AskWithRetryTest, AsksAgainAfterRealWaitsUntilItSucceeds) {
+// A shop on its way to a till that the test is.
+struct Purchase {
+  explicit Purchase(Retrier retrier)
+      : shop(test.system.Spawn<Shop>(till.address(), std::move(retrier))), bought(shop.Ask(Buy{}, absl::Minutes(1))) {}
+
+  // Waits for the shop to ask, and says when that was.
+  Instant Refuse(const absl::Status& failure) {
+    till.ExpectAsk<Charge>().reply(failure);
+    return test.simulator.Now();
+  }
+  absl::StatusOr<int> Answer() { return test.Await(std::move(bought)); }
+
   TestSystem test;
-  std::vector<Instant> calls;
-  Address<Till> till = test.system.Spawn<Till>(2, Down(), &calls);
-  Address<Shop> shop = test.system.Spawn<Shop>(till, Retrier(kRetry, Random(1)));
-  EXPECT_EQ(*test.Await(shop.Ask(Buy{}, absl::Minutes(1))), 3);
-  ASSERT_EQ(calls.size(), 3u);
-  EXPECT_GE(calls[1] - calls[0], absl::Milliseconds(500));
-  EXPECT_LE(calls[1] - calls[0], absl::Milliseconds(1001));
-  EXPECT_GE(calls[2] - calls[1], absl::Milliseconds(1000));
-  EXPECT_LE(calls[2] - calls[1], absl::Milliseconds(2001));
+  Probe<Till> till{test};
+  Address<Shop> shop;
+  Future<int> bought;
+};
+
+TEST(AskWithRetryTest, AsksAgainAfterRealWaitsUntilItSucceeds) {
+  Purchase purchase(Retrier(kRetry, Random(1)));
+  const Instant first = purchase.Refuse(Down());
+  const Instant second = purchase.Refuse(Down());
+  purchase.till.ExpectAsk<Charge>().reply(3);
+  const Instant third = purchase.test.simulator.Now();
+  EXPECT_EQ(*purchase.Answer(), 3);
+  EXPECT_GE(second - first, absl::Milliseconds(500));
+  EXPECT_LE(second - first, absl::Milliseconds(1001));
+  EXPECT_GE(third - second, absl::Milliseconds(1000));
+  EXPECT_LE(third - second, absl::Milliseconds(2001));
 }
 
 TEST(AskWithRetryTest, TheLastFailureIsTheAnswer) {
-  TestSystem test;
-  std::vector<Instant> calls;
-  Address<Till> till = test.system.Spawn<Till>(100, Down(), &calls);
-  Address<Shop> shop = test.system.Spawn<Shop>(till, Retrier(kRetry, Random(1)));
-  EXPECT_EQ(test.Await(shop.Ask(Buy{}, absl::Minutes(1))).status(), Down());
-  EXPECT_EQ(calls.size(), 4u);
+  Purchase purchase(Retrier(kRetry, Random(1)));
+  for (int i = 0; i < 4; ++i) purchase.Refuse(Down());
+  EXPECT_EQ(purchase.Answer().status(), Down());
+  purchase.till.ExpectNoMessage(absl::Minutes(1));
 }
 
 TEST(AskWithRetryTest, WhatWillNeverSucceedIsAskedOnce) {
-  TestSystem test;
-  std::vector<Instant> calls;
-  Address<Till> till = test.system.Spawn<Till>(100, absl::InvalidArgumentError("no such coin"), &calls);
-  Address<Shop> shop = test.system.Spawn<Shop>(till, Retrier(kRetry, Random(1)));
-  EXPECT_EQ(test.Await(shop.Ask(Buy{}, absl::Minutes(1))).status(), absl::InvalidArgumentError("no such coin"));
-  EXPECT_EQ(calls.size(), 1u);
+  Purchase purchase(Retrier(kRetry, Random(1)));
+  purchase.Refuse(absl::InvalidArgumentError("no such coin"));
+  EXPECT_EQ(purchase.Answer().status(), absl::InvalidArgumentError("no such coin"));
+  purchase.till.ExpectNoMessage(absl::Minutes(1));
 }
 
 TEST(AskWithRetryTest, ACircuitThatOpensSparesThePeer) {
-  TestSystem test;
-  std::vector<Instant> calls;
-  Address<Till> till = test.system.Spawn<Till>(100, Down(), &calls);
   CircuitBreaker breaker({.failures_to_open = 2, .open = {.initial = absl::Hours(1), .max = absl::Hours(1)}},
                          Random(1));
-  Address<Shop> shop = test.system.Spawn<Shop>(till, Retrier(kRetry, Random(1), breaker));
-  absl::Status status = test.Await(shop.Ask(Buy{}, absl::Minutes(1))).status();
+  Purchase purchase(Retrier(kRetry, Random(1), breaker));
+  for (int i = 0; i < 2; ++i) purchase.Refuse(Down());
+  absl::Status status = purchase.Answer().status();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("keeps failing"));
-  EXPECT_EQ(calls.size(), 2u);
+  purchase.till.ExpectNoMessage(absl::Minutes(1));
 }
 
 TEST(AskWithRetryTest, ACallEndsWithTheIncarnationThatMadeIt) {
-  TestSystem test;
-  std::vector<Instant> calls;
-  Address<Till> till = test.system.Spawn<Till>(100, Down(), &calls);
-  Address<Shop> shop = test.system.Spawn<Shop>(till, Retrier(kRetry, Random(1)));
-  Future<int> answer = shop.Ask(Buy{}, absl::Minutes(1));
-  test.Settle();
-  shop.Tell(Fall{});
-  EXPECT_TRUE(absl::IsUnknown(test.Await(std::move(answer)).status()));
-  test.simulator.RunFor(absl::Minutes(1));
-  EXPECT_EQ(calls.size(), 1u);
+  Purchase purchase(Retrier(kRetry, Random(1)));
+  purchase.Refuse(Down());
+  purchase.shop.Tell(Fall{});
+  EXPECT_TRUE(absl::IsUnknown(purchase.Answer().status()));
+  purchase.till.ExpectNoMessage(absl::Minutes(1));
 }
 
 }  // namespace

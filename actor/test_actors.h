@@ -1,8 +1,7 @@
-// Actors and a harness for the tests of this folder: one system on a deterministic executor.
+// Actors for the tests of this folder.
 #ifndef TROUPE_ACTOR_TEST_ACTORS_H_
 #define TROUPE_ACTOR_TEST_ACTORS_H_
 
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -10,32 +9,9 @@
 
 #include "absl/status/status.h"
 #include "actor/actor.h"
-#include "actor/deterministic_executor.h"
+#include "actor/testkit.h"
 
 namespace troupe::testing {
-
-// Time moves by hand, and a seed decides the order.
-class TestSystem {
- public:
-  explicit TestSystem(uint64_t seed = 1) : simulator(seed), executor(simulator, /*node=*/1), system(executor) {}
-
-  // Runs until the answer is there, which an ask's deadline ensures.
-  template <typename R>
-  Outcome<R> Await(Future<R> future) {
-    // Shared: the answer may come after an expectation here has failed and returned.
-    auto outcome = std::make_shared<std::optional<Outcome<R>>>();
-    std::move(future).Then([outcome](Outcome<R> result) { *outcome = std::move(result); });
-    simulator.RunUntil([&] { return outcome->has_value(); }, absl::Hours(1));
-    return *std::move(*outcome);
-  }
-
-  // Runs whatever can run without time passing.
-  void Settle() { simulator.RunFor(absl::ZeroDuration()); }
-
-  Simulator simulator;
-  DeterministicExecutor executor;
-  ActorSystem system;
-};
 
 struct Note {
   std::string text;

@@ -1,9 +1,12 @@
 #include "actor/thread_executor.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <ctime>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "actor/future.h"
 
 namespace troupe {
@@ -55,10 +58,15 @@ Instant ReadClock(clockid_t clock) {
 }  // namespace
 
 ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
-    : options_(options),
-      workers_(WorkersFor(options), options.messages_per_turn),
-      stall_detector_(options.stall_limit),
+    : options_(std::move(options)),
+      workers_(WorkersFor(options_), options_.messages_per_turn),
+      pinned_(*this, options_.pinned_limit, options_.messages_per_turn),
+      stall_detector_(options_.stall_limit),
       timers_(Now()) {
+  for (const ThreadExecutorOptions::Pool& pool : options_.pools) {
+    CHECK(pool.workers > 0) << "the pool " << pool.name << " needs a worker";
+    pools_.push_back(std::make_unique<PoolExecutor>(*this, pool.name, pool.workers, pool.messages_per_turn));
+  }
   for (int i = 0; i < options_.blocking_threads; ++i) {
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
@@ -79,6 +87,16 @@ ThreadExecutor::~ThreadExecutor() { Stop(); }
 // What std::chrono::steady_clock reads.
 Instant ThreadExecutor::Now() const { return ReadClock(CLOCK_MONOTONIC); }
 Instant ThreadExecutor::CoarseNow() const { return ReadClock(CLOCK_MONOTONIC_COARSE); }
+
+absl::StatusOr<Executor*> ThreadExecutor::Place(const Dispatch& dispatch) {
+  if (dispatch.where() == Dispatch::Where::kShared) return this;
+  if (dispatch.where() == Dispatch::Where::kPinned) return pinned_.Start(dispatch.name());
+  for (const auto& pool : pools_) {
+    if (pool->name() == dispatch.name()) return pool.get();
+  }
+  const absl::string_view name(dispatch.name().data(), dispatch.name().size());
+  return absl::NotFoundError(absl::StrCat("no pool is named ", name, "; ThreadExecutorOptions::pools declares them"));
+}
 
 bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   return blocking_.Push(std::move(work), options_.blocking_queue_limit);
@@ -122,9 +140,12 @@ void ThreadExecutor::LookForStalls() {
 void ThreadExecutor::Stop() {
   std::lock_guard stop_lock(stop_mutex_);
   workers_.Stop();
+  for (const auto& pool : pools_) pool->Stop();
+  pinned_.StopTurns();
   blocking_.Close();
   // Before the join: a thread may wait for what one of them answers by its end.
   timers_.Stop();
+  pinned_.Join();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "actor/executor.h"
+#include "actor/placed_executor.h"
 #include "actor/stall_detector.h"
 #include "actor/timer_service.h"
 #include "actor/worker_pool.h"
@@ -32,6 +34,15 @@ struct ThreadExecutorOptions {
   int messages_per_turn = 64;
   // A handler that holds a worker for longer is told of, see stall_detector.h. Infinite: none is.
   Duration stall_limit = absl::Milliseconds(100);
+  // Workers beside those, for actors that ask for them by name (dispatch.h).
+  struct Pool {
+    std::string name;
+    int workers = 1;
+    int messages_per_turn = 64;
+  };
+  std::vector<Pool> pools = {};
+  // Actors that may have a thread of their own at the same time.
+  int pinned_limit = 64;
 };
 
 class ThreadExecutor final : public Executor {
@@ -43,6 +54,8 @@ class ThreadExecutor final : public Executor {
   Instant CoarseNow() const override;
   absl::Time WallTime() const override { return absl::Now(); }
   void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override { workers_.AtEndOfTurn(std::move(hook)); }
+  absl::StatusOr<Executor*> Place(const Dispatch& dispatch) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;
   TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) override {
     return timers_.RunAt(when, std::move(callback));
@@ -77,6 +90,8 @@ class ThreadExecutor final : public Executor {
 
   const ThreadExecutorOptions options_;
   WorkerPool workers_;
+  std::vector<std::unique_ptr<PoolExecutor>> pools_;  // fixed at construction
+  PinnedThreads pinned_;
   Queue<absl::AnyInvocable<void()>> blocking_;
 
   // Of the timers' thread, once set.

@@ -1,12 +1,18 @@
 #include "actor/worker_pool.h"
 
+#include <glog/logging.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
+#include <string>
+#include <utility>
+
+#include "actor/future.h"
 
 namespace troupe {
 namespace {
@@ -28,14 +34,18 @@ void Pause() {
 
 thread_local constinit WorkerPool::Worker* WorkerPool::current_ = nullptr;
 
-WorkerPool::WorkerPool(int workers, int messages_per_turn) : messages_per_turn_(messages_per_turn) {
+WorkerPool::WorkerPool(int workers, int messages_per_turn, std::string_view name)
+    : messages_per_turn_(messages_per_turn) {
   for (int i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(*this));
     workers_.back()->marks.resize(static_cast<size_t>(workers));
   }
   marks_.resize(workers_.size());
   for (size_t i = 0; i < workers_.size(); ++i) {
-    workers_[i]->thread = std::thread([this, i] {
+    workers_[i]->thread = std::thread([this, i, name = std::string(name.substr(0, 15))] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      // Not in a hook at the end of a turn either.
+      internal::ForbidWaiting();
       ShowTurnMark(i, &internal::turn_mark);
       Run(*workers_[i]);
       ShowTurnMark(i, nullptr);
@@ -59,18 +69,33 @@ void WorkerPool::Schedule(Runnable& runnable) {
   if (searching_.load() == 0 && sleeping_.load() > 0) WakeOne();
 }
 
+void WorkerPool::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
+  CHECK(current_ != nullptr && &current_->pool == this) << "not in a turn of this pool";
+  current_->hooks.Add(std::move(hook));
+}
+
 void WorkerPool::Run(Worker& self) {
   current_ = &self;
   while (!stopped_.load(std::memory_order_relaxed)) {
     Runnable* runnable = Next(self);
-    if (runnable == nullptr) runnable = Search(self);
+    if (runnable == nullptr) {
+      if (self.hooks.pending()) {
+        self.hooks.Run();
+        continue;
+      }
+      runnable = Search(self);
+    }
     while (runnable == nullptr && Sleep(self)) runnable = StealWhatWaits(self);
     if (runnable == nullptr) continue;
     if (!active_.load()) [[unlikely]] {
       BeginActive();
     }
     runnable->RunTurn(messages_per_turn_);
+    if (self.hooks.pending()) [[unlikely]] {
+      self.hooks.AfterTurn();
+    }
   }
+  self.hooks.Run();
 }
 
 void WorkerPool::OnActive(std::function<void()> begin) {

@@ -25,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -37,10 +38,13 @@ namespace troupe {
 
 class WorkerPool {
  public:
-  WorkerPool(int workers, int messages_per_turn);
+  // The threads have this name (its first 15 bytes) for debuggers.
+  WorkerPool(int workers, int messages_per_turn, std::string_view name = "worker");
   ~WorkerPool();
 
   void Schedule(Runnable& runnable);
+  // In a turn of one of the workers.
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook);
   void Stop();
 
   // Calls `begin` before a turn, on its worker, when nobody was active: the first time, and after EndActive. Once at
@@ -72,6 +76,7 @@ class WorkerPool {
     BasicReadyQueue<StdAtomic, Runnable, 256> queue;
     // Touched by the worker's thread only.
     uint32_t turns = 0;
+    EndOfTurnHooks hooks;
     std::vector<uint32_t> marks;  // how far the others' queues reached at the last look
     // 0 while it sleeps, or is about to.
     alignas(64) std::atomic<uint32_t> awake{1};

@@ -2,7 +2,11 @@
 // workers than cores, deadlines that pass, actors that stop in the middle.
 #include "actor/worker_pool.h"
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <string>
 
 #include "actor/actor.h"
 #include "actor/random.h"
@@ -91,6 +95,68 @@ TEST(FairnessTest, WhatWaitsBehindAHandlerThatDoesNotEndMovesToAnotherWorker) {
   std::promise<bool> answered_in_time;
   system.Spawn<Blocker>().Tell(Block{system.Spawn<Neighbour>(), &answered_in_time});
   EXPECT_TRUE(answered_in_time.get_future().get());
+}
+
+// What the kernel counts of this process's threads of one name.
+struct ThreadCounts {
+  int threads = 0;
+  int asleep = 0;  // now
+  Duration cpu;
+  int64_t sleeps = 0;  // times that one of them gave its processor away
+};
+ThreadCounts CountsOf(const std::string& name) {
+  ThreadCounts counts;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string its_name, word;
+    std::getline(std::ifstream(task.path() / "comm"), its_name);
+    if (its_name != name) continue;
+    ++counts.threads;
+    int64_t nanos = 0;
+    std::ifstream(task.path() / "schedstat") >> nanos;
+    counts.cpu += absl::Nanoseconds(nanos);
+    int64_t sleeps = 0;
+    for (std::ifstream status(task.path() / "status"); status >> word;) {
+      if (word == "voluntary_ctxt_switches:" && status >> sleeps) counts.sleeps += sleeps;
+      if (word == "State:" && status >> word && word == "S") ++counts.asleep;
+    }
+  }
+  return counts;
+}
+
+TEST(ParkingTest, NobodyPollsWhileNothingIsToDo) {
+  ThreadExecutor executor({.workers = 4, .pools = {{.name = "reports", .workers = 2}}});
+  ActorSystem system(executor);
+  for (Dispatch dispatch : {Dispatch(), Dispatch::Pool("reports"), Dispatch::Pinned()}) {
+    Address<Neighbour> neighbour = system.Spawn<Neighbour>({.dispatch = dispatch});
+    ASSERT_TRUE(neighbour.Ask(Hello{}, absl::Minutes(1)).Wait().ok());
+  }
+  for (const char* name : {"worker", "reports", "pinned"}) {
+    std::promise<ThreadCounts> begin, end;
+    // The first moments may go on parking.
+    executor.RunAt(executor.Now() + absl::Milliseconds(200), [&] { begin.set_value(CountsOf(name)); });
+    executor.RunAt(executor.Now() + absl::Milliseconds(400), [&] { end.set_value(CountsOf(name)); });
+    const ThreadCounts before = begin.get_future().get();
+    const ThreadCounts after = end.get_future().get();
+    EXPECT_GE(before.threads, 1) << name;
+    EXPECT_EQ(after.sleeps, before.sleeps) << name << " was awake";
+    EXPECT_EQ(after.cpu, before.cpu) << name;
+  }
+}
+
+TEST(ParkingTest, AWorkerSearchesForAMomentOnlyAfterItsLastWork) {
+  ThreadExecutor executor({.workers = 2});
+  ActorSystem system(executor);
+  Address<Neighbour> neighbour = system.Spawn<Neighbour>();
+  Duration shortest = absl::InfiniteDuration();
+  // The best of many: others may take the processor away.
+  for (int i = 0; i < 100 && shortest > absl::Milliseconds(1); ++i) {
+    ASSERT_TRUE(neighbour.Ask(Hello{}, absl::Minutes(1)).Wait().ok());
+    const Instant answered = executor.Now();
+    while (CountsOf("worker").asleep < 2) {
+    }
+    shortest = std::min(shortest, executor.Now() - answered);
+  }
+  EXPECT_LE(shortest, absl::Milliseconds(1)) << "200 microseconds, and the way to sleep and to see it";
 }
 
 // The stress.

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/address.h"
@@ -90,13 +91,20 @@ class ActorSystem {
   bool terminated() const;
   // BeginShutdown, and waits. kDeadlineExceeded names an actor that is still there.
   absl::Status Shutdown(Duration timeout);
+  // After BeginShutdown: calls back once all actors are gone, in the last one's last turn, or here and now when they
+  // are. The callback must be short and not throw.
+  void OnTerminated(absl::AnyInvocable<void()> callback);
+  // For people: how many actors have not terminated, and one of them.
+  std::string WhoIsLeft() const;
 
   Executor& executor() { return executor_; }
 
   // For Context and LocalCell.
+  // Of no other actor and no other watcher.
+  ActorId NewId() { return ActorId{next_id_.fetch_add(1, std::memory_order_relaxed)}; }
   template <typename A, typename... Args>
   Address<A> SpawnUnder(LocalCell* parent, SpawnOptions options, Args... args) {
-    const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    const ActorId id = NewId();
     std::shared_ptr<LocalCell> cell = std::allocate_shared<SpawnedCell<A, Args...>>(
         internal::PoolAllocator<LocalCell>(), *this, id, parent, options, std::move(args)...);
     Begin(cell, parent);
@@ -130,6 +138,7 @@ class ActorSystem {
   std::condition_variable emptied_;
   // Guarded by mutex_.
   Random random_;
+  std::vector<absl::AnyInvocable<void()>> on_terminated_;
   std::map<std::string, std::shared_ptr<LocalCell>, std::less<>> names_;
 };
 

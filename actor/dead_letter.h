@@ -12,8 +12,10 @@ enum class DeadLetterReason {
   kTerminated,   // the actor was gone, or went before it came to the message
   kMailboxFull,  // refused, or dropped to make room
   kExpired,      // the asker's deadline had passed before the actor came to it
+  kStashFull,    // put off by the actor when as many were put off as may be
+  kUnhandled,    // of a type that the actor does not take in the state that it was in
 };
-inline constexpr int kDeadLetterReasons = 3;
+inline constexpr int kDeadLetterReasons = 5;
 
 struct DeadLetter {
   DeadLetterReason reason;

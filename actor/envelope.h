@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "actor/batch.h"
 #include "actor/future.h"
 #include "actor/mailbox.h"
 #include "actor/time.h"
@@ -16,11 +17,13 @@
 namespace troupe {
 
 class ActorBase;
+class Envelope;
 class LocalCell;
 
 namespace internal {
 // Whether Context::Fail was called in the current callback.
 bool FailurePending(const LocalCell& cell);
+std::unique_ptr<Envelope> NextInBatch(LocalCell& cell, const std::type_info& envelope_type);
 
 template <typename M>
 struct ResultOf {
@@ -46,8 +49,8 @@ using ResultOf = typename internal::ResultOf<M>::Type;
 template <typename M>
 inline constexpr bool kIsControl = internal::DeclaredControl<M>;
 
-// The two forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), and one
-// that is given the Reply and may answer later.
+// The forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), one that is
+// given the Reply and may answer later, and one that takes several messages at once (batch.h).
 template <typename A, typename M>
 concept HandlesNow = requires(A& actor, M message, typename A::Context& context) {
   actor.Handle(std::move(message), context);
@@ -57,7 +60,11 @@ concept HandlesLater = requires(A& actor, M message, Reply<ResultOf<M>> reply, t
   actor.Handle(std::move(message), std::move(reply), context);
 };
 template <typename A, typename M>
-concept Handles = HandlesNow<A, M> || HandlesLater<A, M>;
+concept HandlesBatch = requires(A& actor, Batch<M>& batch, typename A::Context& context) {
+  actor.Handle(batch, context);
+};
+template <typename A, typename M>
+concept Handles = HandlesNow<A, M> || HandlesLater<A, M> || HandlesBatch<A, M>;
 
 class Envelope : public MailboxItem {
  public:
@@ -105,6 +112,10 @@ class MessageEnvelope : public Envelope {
   }
   // For a layer that carries the message elsewhere and brings the answer back.
   Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
+  // The Reply that was lent to the handler is on its way elsewhere, and the handler's failure no answer to it.
+  void LetGoOfLent() {
+    if (held_) std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(absl::OkStatus());
+  }
 
  protected:
   // For the handler, whose failure is still this asker's answer.
@@ -131,8 +142,17 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
   void Invoke(ActorBase& base, LocalCell& cell) override {
     using R = ResultOf<M>;
     A& actor = static_cast<A&>(base);
-    typename A::Context context(cell);
-    if constexpr (HandlesLater<A, M>) {
+    typename A::Context context(cell, this);
+    if constexpr (!HandlesNow<A, M> && !HandlesLater<A, M>) {
+      Batch<M> batch;
+      MoveTo(batch);
+      while (batch.size() < internal::MaxBatch<A>()) {
+        std::unique_ptr<Envelope> next = internal::NextInBatch(cell, typeid(HandlerEnvelope));
+        if (next == nullptr) break;
+        static_cast<HandlerEnvelope&>(*next).MoveTo(batch);
+      }
+      internal::HandleBatch(actor, batch, context, cell);
+    } else if constexpr (HandlesLater<A, M>) {
       actor.Handle(std::move(this->message_), this->LendReply(), context);
     } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
       static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
@@ -144,6 +164,9 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
       if (!internal::FailurePending(cell)) this->reply_(std::move(outcome));
     }
   }
+
+ private:
+  void MoveTo(Batch<M>& batch) { batch.Add(std::move(this->message_), this->TakeReply()); }
 };
 
 }  // namespace troupe

@@ -135,8 +135,8 @@ class ActorContext {
 
   // Puts the message in hand aside, with its asker and deadline, until UnstashAll: in its handler, and once; what the
   // handler returns then goes nowhere. The actor's `static constexpr size_t kStashLimit`, 1,000 unless it says
-  // otherwise, bounds how many; past it kResourceExhausted, and the message is a dead letter. A restart keeps them,
-  // and brings them back first.
+  // otherwise, bounds how many; past it kResourceExhausted, and the message is a dead letter. A restart keeps them as
+  // it keeps mail, and brings them back first.
   template <typename M>
   requires Handles<A, M> absl::Status Stash(M message) {
     MessageEnvelope<M>* in_hand = TakeInHand<M>();
@@ -189,13 +189,13 @@ class ActorContext {
 
   // Runs `work` on the blocking pool and calls back with what it returns, an absl::Status or StatusOr, as Then does.
   // `work` must not touch the actor. One that takes a std::stop_token gets StopToken's, to end early: its result has
-  // no taker then. kResourceExhausted when the pool is full: then `work` was not run. An exception
-  // that leaves it comes back as kInternal.
+  // no taker then. kResourceExhausted when the pool is full: then `work` was not run. An exception that leaves it comes
+  // back as kInternal.
   template <typename Work, typename F>
   void RunBlocking(Work work, F callback) {
     if constexpr (std::invocable<Work&, std::stop_token>) {
-      return RunBlocking([work = std::move(work), token = StopToken()]() mutable { return work(std::move(token)); },
-                         std::move(callback));
+      RunOnPool([work = std::move(work), token = StopToken()]() mutable { return work(std::move(token)); },
+                std::move(callback));
     } else {
       RunOnPool(std::move(work), std::move(callback));
     }

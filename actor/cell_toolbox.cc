@@ -118,7 +118,7 @@ void LocalCell::BuryTools() {
 
 std::unique_ptr<Envelope> LocalCell::NextInBatch(const std::type_info& envelope_type) {
   auto wanted = [&](MailboxItem& item) { return typeid(item) == envelope_type; };
-  while (std::unique_ptr<MailboxItem> item = mailbox_.PopUserIf(wanted)) {
+  while (std::unique_ptr<MailboxItem> item = NextMailIf(wanted)) {
     std::unique_ptr<Envelope> envelope(static_cast<Envelope*>(item.release()));
     if (Expired(*envelope)) {
       Bury(DeadLetterReason::kExpired, *envelope);
@@ -128,6 +128,15 @@ std::unique_ptr<Envelope> LocalCell::NextInBatch(const std::type_info& envelope_
     return envelope;
   }
   return nullptr;
+}
+
+std::unique_ptr<MailboxItem> LocalCell::NextMailIf(absl::FunctionRef<bool(MailboxItem&)> wanted) {
+  if (relations_ != nullptr && relations_->toolbox != nullptr) {
+    internal::CellToolbox& tools = toolbox();
+    if (!tools.replay.empty()) return wanted(tools.replay.front()) ? tools.replay.Pop() : nullptr;
+    if (tools.draining) return nullptr;
+  }
+  return mailbox_.PopUserIf(wanted);
 }
 
 void LocalCell::SetIdleTimeout(Duration limit, std::unique_ptr<Envelope> (*maker)()) {

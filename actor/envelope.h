@@ -142,8 +142,9 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
   void Invoke(ActorBase& base, LocalCell& cell) override {
     using R = ResultOf<M>;
     A& actor = static_cast<A&>(base);
-    typename A::Context context(cell, this);
-    if constexpr (!HandlesNow<A, M> && !HandlesLater<A, M>) {
+    constexpr bool kBatched = !HandlesNow<A, M> && !HandlesLater<A, M>;
+    typename A::Context context(cell, kBatched ? nullptr : this);
+    if constexpr (kBatched) {
       Batch<M> batch;
       MoveTo(batch);
       while (batch.size() < internal::MaxBatch<A>()) {

@@ -241,6 +241,7 @@ class LocalCell : public Cell, public Runnable {
   void PostReplay();
   void Replay();
   void ReplayMailbox();
+  std::unique_ptr<MailboxItem> NextMailIf(absl::FunctionRef<bool(MailboxItem&)> wanted);
   // When an incarnation has begun, begins to end, and when there will be no other.
   void ResumeTools();
   void EndTools();

@@ -382,6 +382,17 @@ TEST_F(BatchTest, MayBeKeptAndAnsweredLater) {
   EXPECT_EQ(batches.size(), 1u);
 }
 
+TEST_F(BatchTest, IsNoWayAroundThoseThatADrainHandlesFirst) {
+  for (int i = 1; i <= 3; ++i) journal.Tell(Append{i});
+  journal.Tell(Flush{});
+  journal.Tell(Append{4});
+  std::static_pointer_cast<LocalCell>(journal.cell())->Drain();
+  while (batches.empty()) test.simulator.Step();
+  journal.Tell(Append{5});
+  test.Settle();
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(1, 2, 3), IsEmpty(), ElementsAre(4)));
+}
+
 TEST_F(BatchTest, LeavesOutWhatNobodyWaitsForAnyMore) {
   journal.Tell(Append{1});
   (void)journal.Ask(Append{2}, absl::ZeroDuration());

@@ -175,6 +175,17 @@ TEST_F(CoordinatedShutdownTest, DrainingGoesOnAfterARestart) {
   EXPECT_THAT(log, ElementsAre("worker 1", "worker crashes", "worker 2", "worker stops"));
 }
 
+TEST_F(CoordinatedShutdownTest, DrainingThatBeginsDuringABackoffHandlesTheMailAfterIt) {
+  Address<Worker> worker =
+      test.system.Spawn<Worker>(SpawnOptions{.restart_backoff = {.initial = absl::Seconds(2)}}, "worker", &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, worker).ok());
+  worker.Tell(Crash{});
+  test.simulator.RunFor(absl::Seconds(1));
+  worker.Tell(Note{"1"});
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(log, ElementsAre("worker crashes", "worker 1", "worker stops"));
+}
+
 TEST_F(CoordinatedShutdownTest, WhoDoesNotDrainInTimeIsStoppedAndNamed) {
   // Its backoff outlasts the phase.
   Address<Worker> worker = test.system.Spawn<Worker>(

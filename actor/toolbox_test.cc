@@ -139,6 +139,32 @@ TEST(StashTest, ARestartKeepsItAndBringsItBackFirst) {
   EXPECT_THAT(log, ElementsAre("stashed", "after"));
 }
 
+// Brings back all that it has put aside with each message that it puts aside for the first time.
+class Reluctant : public Actor<Reluctant> {
+ public:
+  explicit Reluctant(std::vector<std::string>* log) : log_(log) {}
+  void Handle(Note note, Context& context) {
+    log_->push_back(note.text);
+    if (note.text.back() == '!') return;
+    note.text += count_++ < 3 ? "" : "!";
+    EXPECT_TRUE(context.Stash(std::move(note)).ok());
+    if (count_ >= 3) context.UnstashAll();
+  }
+
+ private:
+  std::vector<std::string>* log_;
+  int count_ = 0;
+};
+
+TEST(StashTest, WhatIsPutAsideAgainComesBeforeWhatWasPutAsideAfterIt) {
+  TestSystem test;
+  std::vector<std::string> log;
+  Address<Reluctant> reluctant = test.system.Spawn<Reluctant>(&log);
+  for (const char* text : {"1", "2", "3", "4!"}) reluctant.Tell(Note{text});
+  test.Settle();
+  EXPECT_THAT(log, ElementsAre("1", "2", "3", "1", "1!", "2", "2!", "3", "3!", "4!"));
+}
+
 // Fails at each job named "bad", and puts nothing aside after its first failure.
 class Stumbling : public Actor<Stumbling> {
  public:
@@ -236,15 +262,16 @@ TEST(StashTest, OnlyTheMessageInHandCanBePutAsideAndOnlyOnce) {
   EXPECT_TRUE(absl::IsFailedPrecondition(statuses[3]));
 }
 
-// Notes when it was idle.
+// Notes when it was idle, in the incarnation that is told to.
+struct WatchIdle {};
 struct CancelIdle {};
 class Session : public Actor<Session> {
  public:
   Session(Simulator* simulator, std::vector<double>* idle_at) : simulator_(simulator), idle_at_(idle_at) {}
   void Started(Context& context) {
-    context.SetIdleTimeout(absl::Seconds(10));
     context.Every(absl::Seconds(1), Urgent{});  // own timers are no activity
   }
+  void Handle(WatchIdle, Context& context) { context.SetIdleTimeout(absl::Seconds(10)); }
   void Handle(IdleTimeout, Context&) { idle_at_->push_back(double(simulator_->Now().nanos()) / 1e9); }
   void Handle(Note, Context&) {}
   void Handle(Urgent, Context&) {}
@@ -260,6 +287,7 @@ TEST(IdleTimeoutTest, ComesWhenNothingWasSentForThatLongAndAgainAfterEachFurther
   TestSystem test;
   std::vector<double> idle_at;
   Address<Session> session = test.system.Spawn<Session>(&test.simulator, &idle_at);
+  session.Tell(WatchIdle{});
   test.simulator.RunFor(absl::Seconds(4));
   session.Tell(Note{});
   test.simulator.RunFor(absl::Seconds(5));
@@ -274,6 +302,7 @@ TEST(IdleTimeoutTest, ArmsNoTimerForAMessage) {
   TestSystem test;
   std::vector<double> idle_at;
   Address<Session> session = test.system.Spawn<Session>(&test.simulator, &idle_at);
+  session.Tell(WatchIdle{});
   test.Settle();
   const uint64_t before = test.simulator.steps();
   for (int i = 0; i < 100; ++i) session.Tell(Note{});
@@ -286,13 +315,17 @@ TEST(IdleTimeoutTest, EndsWhenCancelledAndWithItsIncarnation) {
   TestSystem test;
   std::vector<double> idle_at;
   Address<Session> session = test.system.Spawn<Session>(&test.simulator, &idle_at);
+  session.Tell(WatchIdle{});
   test.simulator.RunFor(absl::Seconds(5));
-  session.Tell(Crash{});  // the new incarnation sets its own, at 5 s
+  session.Tell(Crash{});
+  test.simulator.RunFor(absl::Seconds(30));
+  EXPECT_THAT(idle_at, IsEmpty());
+  session.Tell(WatchIdle{});  // at 35 s
   test.simulator.RunFor(absl::Seconds(13));
-  EXPECT_THAT(idle_at, ElementsAre(15));
+  EXPECT_THAT(idle_at, ElementsAre(45));
   session.Tell(CancelIdle{});
   test.simulator.RunFor(absl::Minutes(1));
-  EXPECT_THAT(idle_at, ElementsAre(15));
+  EXPECT_THAT(idle_at, ElementsAre(45));
 }
 
 // Writes down each batch that it gets.
@@ -345,6 +378,7 @@ TEST_F(BatchTest, IsWhatWaitsNowInItsOrderUpToItsLimitAndUpToTheNextMessageOfAno
   test.Settle();
   EXPECT_THAT(batches, ElementsAre(ElementsAre(1, 2, 3, 4), ElementsAre(5, 6), IsEmpty(), ElementsAre(7)));
   EXPECT_EQ(test.system.List()[0].handled, 8u);
+  EXPECT_EQ(test.system.List()[0].mailbox_depth, 0u);
 }
 
 TEST_F(BatchTest, WorksWithAMailboxThatDropsItsOldest) {

@@ -27,6 +27,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -68,7 +69,7 @@ class Actor : public ActorBase {
  public:
   using Context = ActorContext<Derived>;
 
-  void RunStarted(LocalCell& cell) final {
+  void RunStarted(LocalCell& cell) override {
     if constexpr (requires(Derived & self, Context & context) { self.Started(context); }) {
       Context context(cell);
       static_cast<Derived&>(*this).Started(context);
@@ -93,7 +94,9 @@ class Actor : public ActorBase {
 template <typename A>
 class ActorContext {
  public:
-  explicit ActorContext(LocalCell& cell) : cell_(cell) {}
+  explicit ActorContext(LocalCell& cell, Envelope* in_hand = nullptr) : cell_(cell), in_hand_(in_hand) {}
+  // A copy may outlive the callback, and so has no message in hand.
+  ActorContext(const ActorContext& other) : cell_(other.cell_) {}
 
   Address<A> self() const { return Address<A>(cell_.self()); }
   ActorSystem& system() const { return cell_.system(); }
@@ -180,6 +183,48 @@ class ActorContext {
   // False: it has fired, was cancelled before, or never was.
   bool Cancel(TimerId timer) { return cell_.CancelTimer(timer); }
 
+  // Puts the message in hand aside, with its asker and deadline, until UnstashAll: in its handler, and once; what the
+  // handler returns then goes nowhere. The actor's `static constexpr size_t kStashLimit`, 1,000 unless it says
+  // otherwise, bounds how many; past it kResourceExhausted, and the message is a dead letter. A restart keeps them as
+  // it keeps mail, and brings them back first.
+  template <typename M>
+  requires Handles<A, M> absl::Status Stash(M message) {
+    MessageEnvelope<M>* in_hand = TakeInHand<M>();
+    if (in_hand == nullptr) return NotInHand();
+    return StashEnvelope(std::move(message), in_hand->TakeReply(), in_hand->deadline);
+  }
+  template <typename M>
+  requires Handles<A, M> absl::Status Stash(M message, Reply<ResultOf<M>> reply) {
+    MessageEnvelope<M>* in_hand = TakeInHand<M>();
+    if (in_hand == nullptr) return NotInHand();
+    in_hand->LetGoOfLent();
+    return StashEnvelope(std::move(message), std::move(reply), in_hand->deadline);
+  }
+  // All that was put aside is handled next, in its order, before the mail that waits and after stops and notices.
+  void UnstashAll() { cell_.UnstashAll(); }
+  // Does not handle a message: it is a dead letter (kUnhandled), and its asker gets kFailedPrecondition.
+  template <typename M>
+  requires Handles<A, M>
+  void Refuse(M message, Reply<ResultOf<M>> reply) {
+    HandlerEnvelope<A, M> envelope(std::move(message), std::move(reply));
+    cell_.Bury(DeadLetterReason::kUnhandled, envelope);
+  }
+
+  // Handle(IdleTimeout) is called when nobody has sent the actor anything for this long, and again after each further
+  // such time, until it is cancelled or the incarnation ends. The actor's own timers and notices do not count.
+  void SetIdleTimeout(Duration limit) requires Handles<A, IdleTimeout> {
+    cell_.SetIdleTimeout(limit, []() -> std::unique_ptr<Envelope> {
+      return std::make_unique<HandlerEnvelope<A, IdleTimeout>>(IdleTimeout{});
+    });
+  }
+  void CancelIdleTimeout() { cell_.CancelIdleTimeout(); }
+
+  // Tells work on other threads when this incarnation begins to end. What is hung on it by std::stop_callback runs in
+  // the actor's turn; it must be short and not throw.
+  std::stop_token StopToken() { return cell_.StopToken(); }
+  // Context::Fail was called in this callback.
+  bool failing() const { return cell_.failure_pending(); }
+
   // A child with the default options.
   template <typename B, typename... Args>
   requires std::constructible_from<B, Args...> Address<B> Spawn(Args... args) {
@@ -193,10 +238,24 @@ class ActorContext {
   }
 
   // Runs `work` on the blocking pool and calls back with what it returns, an absl::Status or StatusOr, as Then does.
-  // `work` must not touch the actor. kResourceExhausted when the pool is full: then `work` was not run. An exception
-  // that leaves it comes back as kInternal.
+  // `work` must not touch the actor. One that takes a std::stop_token gets StopToken's, to end early: its result has
+  // no taker then. kResourceExhausted when the pool is full: then `work` was not run. An exception that leaves it comes
+  // back as kInternal.
   template <typename Work, typename F>
   void RunBlocking(Work work, F callback) {
+    if constexpr (std::invocable<Work&, std::stop_token>) {
+      RunOnPool([work = std::move(work), token = StopToken()]() mutable { return work(std::move(token)); },
+                std::move(callback));
+    } else {
+      RunOnPool(std::move(work), std::move(callback));
+    }
+  }
+
+ private:
+  static constexpr size_t kDefaultStashLimit = 1000;
+
+  template <typename Work, typename F>
+  void RunOnPool(Work work, F callback) {
     using T = std::invoke_result_t<Work&>;
     auto shared = std::make_shared<F>(std::move(callback));
     // Gives the callback away, so that it ends in the actor's turn and not on the pool's thread.
@@ -217,7 +276,24 @@ class ActorContext {
     if (!taken) finish(absl::ResourceExhaustedError("too much work waits for the disk; try again in a moment"));
   }
 
- private:
+  // Null: another message, or none, is in hand, or it has been put aside already.
+  template <typename M>
+  MessageEnvelope<M>* TakeInHand() {
+    if (in_hand_ == nullptr || in_hand_->type() != typeid(M)) return nullptr;
+    return static_cast<MessageEnvelope<M>*>(std::exchange(in_hand_, nullptr));
+  }
+  static absl::Status NotInHand() { return absl::FailedPreconditionError("only the message in hand can be stashed"); }
+  template <typename M>
+  absl::Status StashEnvelope(M message, Reply<ResultOf<M>> reply, Instant deadline) {
+    static_assert(!std::is_same_v<M, Terminated> && !std::is_same_v<M, IdleTimeout>,
+                  "a notice is for this incarnation and cannot be put aside for the next one");
+    auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
+    envelope->deadline = deadline;
+    size_t limit = kDefaultStashLimit;
+    if constexpr (requires { A::kStashLimit; }) limit = A::kStashLimit;
+    return cell_.Stash(std::move(envelope), limit);
+  }
+
   const std::shared_ptr<LocalCell>& self_cell() const { return cell_.self(); }
 
   void WatchCell(const std::shared_ptr<Cell>& cell) {
@@ -259,6 +335,8 @@ class ActorContext {
   };
 
   LocalCell& cell_;
+  // Of the handler that this was made for, in its call.
+  Envelope* in_hand_ = nullptr;
 };
 
 }  // namespace troupe

@@ -167,19 +167,37 @@ absl::Status ActorSystem::Shutdown(Duration timeout) {
     return absl::OkStatus();
   }
   lock.unlock();
+  if (terminated()) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(WhoIsLeft(), " within ", absl::FormatDuration(timeout)));
+}
+
+std::string ActorSystem::WhoIsLeft() const {
   const std::vector<std::shared_ptr<LocalCell>> left = AllCells();
-  if (left.empty()) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat(left.size(), " actors did not terminate within ",
-                                                  absl::FormatDuration(timeout), ", among them ",
-                                                  left.front()->label()));
+  if (left.empty()) return "all actors have terminated";
+  return absl::StrCat(left.size(), " actors did not terminate, among them ", left.front()->label(), ",");
+}
+
+void ActorSystem::OnTerminated(absl::AnyInvocable<void()> callback) {
+  {
+    std::lock_guard lock(mutex_);
+    // Else whoever ends last comes to the lock later than this.
+    if (!terminated()) return on_terminated_.push_back(std::move(callback));
+  }
+  callback();
 }
 
 void ActorSystem::Forget(LocalCell& cell) {
   cells_.Erase(cell);
   // Who sets it later than this look finds the cell gone.
   if (!stopping_) return;
-  std::lock_guard lock(mutex_);
-  if (terminated()) emptied_.notify_all();
+  std::vector<absl::AnyInvocable<void()>> callbacks;
+  {
+    std::lock_guard lock(mutex_);
+    if (!terminated()) return;
+    emptied_.notify_all();
+    callbacks.swap(on_terminated_);
+  }
+  for (absl::AnyInvocable<void()>& callback : callbacks) callback();
 }
 
 }  // namespace troupe

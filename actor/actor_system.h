@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/actor_kind.h"
@@ -110,13 +111,20 @@ class ActorSystem {
   bool terminated() const;
   // BeginShutdown, and waits. kDeadlineExceeded names an actor that is still there.
   absl::Status Shutdown(Duration timeout);
+  // After BeginShutdown: calls back once all actors are gone, in the last one's last turn, or here and now when they
+  // are. The callback must be short and not throw.
+  void OnTerminated(absl::AnyInvocable<void()> callback);
+  // For people: how many actors have not terminated, and one of them.
+  std::string WhoIsLeft() const;
 
   Executor& executor() { return executor_; }
 
   // For Context and LocalCell.
+  // Of no other actor and no other watcher.
+  ActorId NewId() { return ActorId{next_id_.fetch_add(1, std::memory_order_relaxed)}; }
   template <typename A, typename... Args>
   Address<A> SpawnUnder(LocalCell* parent, SpawnOptions options, Args... args) {
-    const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    const ActorId id = NewId();
     absl::Status placed = FindPlace(options.dispatch);
     std::shared_ptr<LocalCell> cell = std::allocate_shared<SpawnedCell<A, Args...>>(
         internal::PoolAllocator<LocalCell>(), *this, id, parent, options, std::move(args)...);
@@ -126,7 +134,7 @@ class ActorSystem {
   // A top-level cell of the caller's making, for the test kit.
   template <typename C, typename... Args>
   std::shared_ptr<C> SpawnCell(const SpawnOptions& options, Args&&... args) {
-    const ActorId id{next_id_.fetch_add(1, std::memory_order_relaxed)};
+    const ActorId id = NewId();
     auto cell = std::make_shared<C>(*this, id, nullptr, options, std::forward<Args>(args)...);
     Begin(cell, nullptr, absl::OkStatus());
     return cell;
@@ -175,6 +183,7 @@ class ActorSystem {
   std::condition_variable emptied_;
   // Guarded by mutex_.
   Random random_;
+  std::vector<absl::AnyInvocable<void()>> on_terminated_;
 };
 
 // A cell with what its actor is made from.

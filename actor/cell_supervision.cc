@@ -39,6 +39,7 @@ void LocalCell::CreateIncarnation(uint64_t after) {
   for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
     HandleEnvelope(std::move(envelope));
   }
+  if (running()) ResumeTools();
 }
 
 void LocalCell::EndIncarnation() {
@@ -53,6 +54,7 @@ void LocalCell::EndIncarnation() {
   // The incarnation ends all the same; there is nothing left to restart.
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
   // After the hook, so that what it arms goes too.
+  EndTools();
   if (relations_ != nullptr) {
     relations_->timers.Clear(executor_);
     for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);
@@ -104,6 +106,7 @@ void LocalCell::HandleFailure(absl::Status failure) {
 void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
   LOG(WARNING) << label() << " failed and restarts: " << failure.message();
   state_ = ActorState::kRestarting;
+  EndTools();
   end_reason_ = std::move(failure);
   restarts_.fetch_add(1, std::memory_order_relaxed);
   system_.CountRestart();
@@ -127,6 +130,7 @@ void LocalCell::BeginStop(absl::Status reason) {
   ActorState state = state_.load();
   if (state == ActorState::kStopping || state == ActorState::kTerminated) return;
   state_ = ActorState::kStopping;
+  EndTools();
   end_reason_ = std::move(reason);
   StopChildren();
   ContinueWhenChildless();
@@ -177,6 +181,7 @@ void LocalCell::Terminate() {
       Bury(DeadLetterReason::kTerminated, *envelope);
     }
   }
+  BuryTools();
   // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
   for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
   if (relations_ != nullptr) {

@@ -19,6 +19,10 @@ absl::Status DeadLetterStatus(DeadLetterReason reason, const std::string& recipi
       return absl::DeadlineExceededError(absl::StrCat(recipient, " did not come to the message before its deadline"));
     case DeadLetterReason::kUnreachable:
       return absl::UnavailableError(absl::StrCat("there is no way to ", recipient));
+    case DeadLetterReason::kStashFull:
+      return absl::ResourceExhaustedError(absl::StrCat("the stash of ", recipient, " is full; try again in a moment"));
+    case DeadLetterReason::kUnhandled:
+      return absl::FailedPreconditionError(absl::StrCat(recipient, " does not take this message in its present state"));
   }
   return absl::InternalError("no such reason");
 }
@@ -33,6 +37,10 @@ std::string_view DeadLetterReasonName(DeadLetterReason reason) {
       return "expired";
     case DeadLetterReason::kUnreachable:
       return "unreachable";
+    case DeadLetterReason::kStashFull:
+      return "stash full";
+    case DeadLetterReason::kUnhandled:
+      return "unhandled";
   }
   return "no such reason";
 }

@@ -22,8 +22,10 @@ enum class DeadLetterReason {
   kMailboxFull,  // refused, or dropped to make room
   kExpired,      // the asker's deadline had passed before the actor came to it
   kUnreachable,  // it was for an actor of another node, and there was no way there
+  kStashFull,    // put off by the actor when as many were put off as may be
+  kUnhandled,    // of a type that the actor does not take in the state that it was in
 };
-inline constexpr int kDeadLetterReasons = 4;
+inline constexpr int kDeadLetterReasons = 6;
 
 // As in "mailbox full".
 std::string_view DeadLetterReasonName(DeadLetterReason reason);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "actor/batch.h"
 #include "actor/future.h"
 #include "actor/mailbox.h"
 #include "actor/stall_detector.h"
@@ -17,11 +18,13 @@
 namespace troupe {
 
 class ActorBase;
+class Envelope;
 class LocalCell;
 
 namespace internal {
 // Whether Context::Fail was called in the current callback.
 bool FailurePending(const LocalCell& cell);
+std::unique_ptr<Envelope> NextInBatch(LocalCell& cell, const std::type_info& envelope_type);
 
 template <typename M>
 struct ResultOf {
@@ -47,8 +50,8 @@ using ResultOf = typename internal::ResultOf<M>::Type;
 template <typename M>
 inline constexpr bool kIsControl = internal::DeclaredControl<M>;
 
-// The two forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), and one
-// that is given the Reply and may answer later.
+// The forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), one that is
+// given the Reply and may answer later, and one that takes several messages at once (batch.h).
 template <typename A, typename M>
 concept HandlesNow = requires(A& actor, M message, typename A::Context& context) {
   actor.Handle(std::move(message), context);
@@ -58,7 +61,11 @@ concept HandlesLater = requires(A& actor, M message, Reply<ResultOf<M>> reply, t
   actor.Handle(std::move(message), std::move(reply), context);
 };
 template <typename A, typename M>
-concept Handles = HandlesNow<A, M> || HandlesLater<A, M>;
+concept HandlesBatch = requires(A& actor, Batch<M>& batch, typename A::Context& context) {
+  actor.Handle(batch, context);
+};
+template <typename A, typename M>
+concept Handles = HandlesNow<A, M> || HandlesLater<A, M> || HandlesBatch<A, M>;
 
 class Envelope : public MailboxItem {
  public:
@@ -106,6 +113,10 @@ class MessageEnvelope : public Envelope {
   }
   // For a layer that carries the message elsewhere and brings the answer back.
   Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
+  // The Reply that was lent to the handler is on its way elsewhere, and the handler's failure no answer to it.
+  void LetGoOfLent() {
+    if (held_) std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(absl::OkStatus());
+  }
 
  protected:
   // For the handler, whose failure is still this asker's answer.
@@ -133,8 +144,18 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
     using R = ResultOf<M>;
     internal::turn_mark.Handling(&typeid(M));
     A& actor = static_cast<A&>(base);
-    typename A::Context context(cell);
-    if constexpr (HandlesLater<A, M>) {
+    constexpr bool kBatched = !HandlesNow<A, M> && !HandlesLater<A, M>;
+    typename A::Context context(cell, kBatched ? nullptr : this);
+    if constexpr (kBatched) {
+      Batch<M> batch;
+      MoveTo(batch);
+      while (batch.size() < internal::MaxBatch<A>()) {
+        std::unique_ptr<Envelope> next = internal::NextInBatch(cell, typeid(HandlerEnvelope));
+        if (next == nullptr) break;
+        static_cast<HandlerEnvelope&>(*next).MoveTo(batch);
+      }
+      internal::HandleBatch(actor, batch, context, cell);
+    } else if constexpr (HandlesLater<A, M>) {
       actor.Handle(std::move(this->message_), this->LendReply(), context);
     } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
       static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
@@ -146,6 +167,9 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
       if (!internal::FailurePending(cell)) this->reply_(std::move(outcome));
     }
   }
+
+ private:
+  void MoveTo(Batch<M>& batch) { batch.Add(std::move(this->message_), this->TakeReply()); }
 };
 
 }  // namespace troupe

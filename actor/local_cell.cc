@@ -36,6 +36,11 @@ void CheckMayWait() {
 void ForbidWaiting() { waiting_forbidden = true; }
 void AllowWaiting() { waiting_allowed = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
+absl::Status PendingFailure(const LocalCell& cell) { return cell.pending_failure(); }
+absl::Status CaughtFailure() { return LocalCell::CaughtFailure(); }
+std::unique_ptr<Envelope> NextInBatch(LocalCell& cell, const std::type_info& envelope_type) {
+  return cell.NextInBatch(envelope_type);
+}
 }  // namespace internal
 
 namespace {
@@ -176,7 +181,7 @@ void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
     internal::turn_mark.Handling(nullptr);
     static_cast<Signal&>(*item).Run(*this);
   } else {
-    HandleEnvelope(std::unique_ptr<Envelope>(static_cast<Envelope*>(item.release())));
+    HandleMail(std::unique_ptr<Envelope>(static_cast<Envelope*>(item.release())));
   }
 }
 
@@ -190,9 +195,7 @@ void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
     relations().deferred.push_back(std::move(envelope));
     return;
   }
-  if (envelope->deadline != Instant::Never() && executor_.CoarseNow() >= envelope->deadline) {
-    return Bury(DeadLetterReason::kExpired, *envelope);
-  }
+  if (Expired(*envelope)) return Bury(DeadLetterReason::kExpired, *envelope);
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
   if (!failure.ok()) [[unlikely]] {

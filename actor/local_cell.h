@@ -15,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "absl/status/status.h"
 #include "actor/actor_timer.h"
 #include "actor/address.h"
+#include "actor/cell_toolbox.h"
 #include "actor/dead_letter.h"
 #include "actor/dispatch.h"
 #include "actor/end_of_turn.h"
@@ -113,6 +115,9 @@ class LocalCell : public Cell, public Runnable {
   }
   // False: the actor has terminated, and the signal was destroyed unrun.
   bool PostSignal(std::unique_ptr<Signal> signal);
+  // Ends the actor once it has handled the user messages that wait now, before any that come later. A restart goes on
+  // with them; a Stop does not wait for them.
+  void Drain();
   // Ends the actor without hooks, when the executor has stopped for good.
   void Abandon();
 
@@ -138,6 +143,18 @@ class LocalCell : public Cell, public Runnable {
   TimerId StartTimer(Duration delay, ActorTimerRef timer);
   TimerId StartCronTimer(ActorTimerRef timer);
   bool CancelTimer(TimerId timer);
+  // The toolbox (cell_toolbox.h). `limit` is how many may be stashed.
+  absl::Status Stash(std::unique_ptr<Envelope> envelope, size_t limit);
+  void UnstashAll();
+  void SetIdleTimeout(Duration limit, std::unique_ptr<Envelope> (*maker)());
+  void CancelIdleTimeout();
+  std::stop_token StopToken();
+  void Bury(DeadLetterReason reason, Envelope& envelope);
+  // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
+  std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
+  const absl::Status& pending_failure() const { return pending_failure_; }
+  // Of the exception that is being handled.
+  static absl::Status CaughtFailure();
 
   void FollowName(std::shared_ptr<NameFollower> follower);
   void UnfollowName(std::string_view name, const std::type_info& type);
@@ -179,6 +196,7 @@ class LocalCell : public Cell, public Runnable {
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
+    std::unique_ptr<internal::CellToolbox> toolbox;
   };
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
@@ -193,7 +211,6 @@ class LocalCell : public Cell, public Runnable {
   bool Post(F fn) {
     return PostSignal(std::make_unique<SignalOf<F>>(std::move(fn)));
   }
-  void Bury(DeadLetterReason reason, Envelope& envelope);
   std::mutex& mutex() const;
   internal::ActorKind& type_kind() const;
   // With mutex(). Under which it counts: its name's while it is registered, else its type's.
@@ -209,6 +226,13 @@ class LocalCell : public Cell, public Runnable {
   void HandleItem(std::unique_ptr<MailboxItem> item);
   void StopIfRequested();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
+  // What another actor or thread has sent, as against the actor's own timers and notices.
+  void HandleMail(std::unique_ptr<Envelope> envelope) {
+    HandleEnvelope(std::move(envelope));
+    if (notes_activity_) [[unlikely]] {
+      NoteActivity();
+    }
+  }
   void HandleTimed(std::unique_ptr<Envelope> envelope);
   // Runs a callback of the actor's and gives the failure that it ended in, or OK.
   template <typename F>
@@ -220,8 +244,6 @@ class LocalCell : public Cell, public Runnable {
     }
     return std::exchange(pending_failure_, absl::OkStatus());
   }
-  // Of the exception that is being handled.
-  static absl::Status CaughtFailure();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
@@ -234,6 +256,22 @@ class LocalCell : public Cell, public Runnable {
   void FireTimer(TimerId timer);
   void UnfollowAllNames();
   void Terminate();
+  // cell_toolbox.cc.
+  internal::CellToolbox& toolbox();
+  bool Expired(const Envelope& envelope) const {
+    return envelope.deadline != Instant::Never() && executor_.CoarseNow() >= envelope.deadline;
+  }
+  void PostReplay();
+  void Replay();
+  void ReplayMailbox();
+  std::unique_ptr<MailboxItem> NextMailIf(absl::FunctionRef<bool(MailboxItem&)> wanted);
+  // When an incarnation has begun, begins to end, and when there will be no other.
+  void ResumeTools();
+  void EndTools();
+  void BuryTools();
+  void NoteActivity();
+  void ArmIdleTimer();
+  void FireIdleTimer(uint64_t number);
 
   // Fixed at construction.
   ActorSystem& system_;
@@ -253,6 +291,7 @@ class LocalCell : public Cell, public Runnable {
   bool begun_ = false;
   bool stop_requested_ = false;  // by a callback of the actor's own
   bool escalates_ = false;       // the parent is to fail with end_reason_
+  bool notes_activity_ = false;  // for the idle timeout
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
   uint32_t incarnation_ = 0;

@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "actor/block_pool.h"
 
 namespace troupe {
@@ -70,6 +71,7 @@ class ItemQueue {
   }
 
   bool empty() const { return first_ == nullptr; }
+  MailboxItem& front() const { return *first_; }
   std::unique_ptr<MailboxItem> Pop() {
     MailboxItem* item = first_;
     first_ = item->next_;
@@ -79,6 +81,12 @@ class ItemQueue {
     item->next_ = nullptr;
     AppendChain(item.get(), item.get());
     item.release();
+  }
+  // Takes all of the other's.
+  void AppendAll(ItemQueue& other) {
+    if (other.empty()) return;
+    AppendChain(other.first_, other.last_);
+    other.first_ = nullptr;
   }
   // Of a chain that ends in null.
   void AppendChain(MailboxItem* first, MailboxItem* last) {
@@ -115,6 +123,9 @@ class BasicMailbox {
 
   // The next item for the turn; with user_lane false only the system lane's. Null when there is none.
   std::unique_ptr<MailboxItem> Pop(bool user_lane);
+
+  // The next user item, whatever waits on the system lane, if `wanted` says so; else null, and it stays. For the turn.
+  std::unique_ptr<MailboxItem> PopUserIf(absl::FunctionRef<bool(MailboxItem&)> wanted);
 
   // Ends a turn. True: there is more to do, and the caller must schedule the actor again. False: the actor is idle
   // until a push says wake, which may have happened already, so the caller must not touch it any more. user_lane as
@@ -283,6 +294,20 @@ std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopDropping() {
   if (dropping_->size == 0) return nullptr;
   --dropping_->size;
   return dropping_->items.Pop();
+}
+
+template <template <typename> class Atomic>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopUserIf(absl::FunctionRef<bool(MailboxItem&)> wanted) {
+  if (dropping_ != nullptr) {
+    std::lock_guard lock(dropping_->mutex);
+    if (dropping_->size == 0 || !wanted(dropping_->items.front())) return nullptr;
+    --dropping_->size;
+    return dropping_->items.Pop();
+  }
+  if (user_.empty()) Refill();
+  if (user_.empty() || !wanted(user_.front())) return nullptr;
+  ++popped_;
+  return user_.Pop();
 }
 
 template <template <typename> class Atomic>

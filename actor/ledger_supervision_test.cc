@@ -237,8 +237,7 @@ class Hasty : public Actor<Hasty> {
   bool with_child_;
 };
 
-// Known fault: the restart forgets the stop, unless it has to wait for a child.
-TEST(StopTest, DISABLED_OneThatWasAskedForStandsThoughTheCallbackFailsAfterwards) {
+TEST(StopTest, OneThatWasAskedForStandsThoughTheCallbackFailsAfterwards) {
   for (bool with_child : {true, false}) {
     TestSystem test;
     Address<Hasty> hasty = test.system.Spawn<Hasty>(with_child);
@@ -255,8 +254,7 @@ class Resigned : public Actor<Resigned> {
   void Handle(Note, Context&) { throw std::runtime_error("enough"); }
 };
 
-// Known fault: the same.
-TEST(StopTest, DISABLED_TheRestartingHookMayEndTheActor) {
+TEST(StopTest, TheRestartingHookMayEndTheActor) {
   TestSystem test;
   Address<Resigned> resigned = test.system.Spawn<Resigned>();
   resigned.Tell(Note{"again"});

@@ -35,7 +35,8 @@ namespace {
 bool SupervisedByDefault(const SpawnOptions& options) {
   const SpawnOptions usual;
   return options.on_failure == usual.on_failure && options.restart_limit == usual.restart_limit &&
-         options.restart_backoff == usual.restart_backoff;
+         options.restart_backoff == usual.restart_backoff && options.decide == nullptr &&
+         options.children == usual.children && options.children_limit == usual.children_limit;
 }
 
 }  // namespace
@@ -211,6 +212,7 @@ void LocalCell::StopIfRequested() {
 }
 
 absl::Status LocalCell::CaughtFailure() {
+  relations().exception = std::current_exception();
   try {
     throw;
   } catch (const std::exception& exception) {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,10 +23,12 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "actor/address.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/mailbox.h"
+#include "actor/sibling_restart.h"
 #include "actor/supervision.h"
 
 namespace troupe {
@@ -40,6 +43,12 @@ struct SpawnOptions {
   OnFailure on_failure = OnFailure::kRestart;
   RestartLimit restart_limit = {};
   RestartBackoff restart_backoff = {};
+  // Chooses for each failure, in place of on_failure.
+  Decide decide = nullptr;
+  // For the children of this actor: which restart together, and how often (once for all that do) before the one at
+  // fault escalates. With kOneForOne each child has its own restart_limit instead.
+  Strategy children = Strategy::kOneForOne;
+  RestartLimit children_limit = {};
 };
 
 enum class ActorState : uint8_t { kStarting, kRunning, kRestarting, kStopping, kTerminated };
@@ -54,8 +63,8 @@ struct ActorInfo {
   size_t mailbox_depth = 0;
   size_t mailbox_capacity = 0;
   uint64_t handled = 0;
-  uint32_t restarts = 0;
-  std::string last_failure;
+  uint32_t restarts = 0;     // those with a sibling too
+  std::string last_failure;  // or which sibling's it restarted with
 };
 
 using TimerId = uint64_t;
@@ -163,6 +172,15 @@ class LocalCell : public Cell, public Runnable {
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
+    std::exception_ptr exception;                     // behind the failure that is about to be handled
+    // Of a parent whose children restart together.
+    std::optional<RestartBudget> children_budget;
+    SiblingRestart siblings;
+    std::string sibling_at_fault;  // and its failure: why the others restart
+    absl::Status siblings_failure;
+    // Of such a child, about the end of its incarnation.
+    bool restarts_for_sibling = false;
+    bool told_end = false;
   };
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
@@ -198,16 +216,29 @@ class LocalCell : public Cell, public Runnable {
     return std::exchange(pending_failure_, absl::OkStatus());
   }
   // Of the exception that is being handled.
-  static absl::Status CaughtFailure();
+  absl::Status CaughtFailure();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
+  OnFailure DecisionOn(const absl::Status& failure);
+  void KeepLastFailure(absl::string_view message);
   void BeginRestart(absl::Status failure, Duration backoff);
   void BeginStop(absl::Status reason);
   void StopChildren();
   void OnChildTerminated(ActorId child, absl::Status escalated);
   // Goes on with a restart or stop that waits for the children, if none is left.
   void ContinueWhenChildless();
+  const SpawnOptions& options() const;
+  // Siblings that restart together: cell_siblings.cc. First the child's side.
+  bool RestartsWithSiblings() const;
+  void TellParentOfEnd();
+  void EndWithSibling(const std::string& sibling, const absl::Status& failure);
+  void BeginWithSiblings();
+  void GiveUp(absl::Status reason);
+  // The parent's.
+  void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
+  void OnChildReady(ActorId child, bool running);
+  void ContinueSiblings();
   void ArmTimer(TimerId id, ActorTimer& timer, Duration delay);
   void FireTimer(uint64_t incarnation, TimerId timer);
   void Terminate();

@@ -48,14 +48,20 @@ void LocalCell::GiveUp(absl::Status reason) {
 
 // The parent's side. While it does not run, all its children have been told to stop.
 
+bool LocalCell::SpendGroupRestart() {
+  std::optional<RestartBudget>& budget = relations().children_budget;
+  if (!budget.has_value()) budget.emplace(options().children_limit);
+  return budget->Spend(executor_.Now());
+}
+
 void LocalCell::OnChildEnded(ActorId child, const absl::Status& failure, bool waits) {
   auto failed = relations().children.find(child);
   if (!running() || failed == relations().children.end()) return;
   SiblingRestart& siblings = relations().siblings;
-  if (!failure.ok() && !siblings.Ends(child)) {
-    const RestartLimit& limit = options().children_limit;
-    if (!relations().children_budget.has_value()) relations().children_budget.emplace(limit);
-    if (!relations().children_budget->Spend(executor_.Now())) {
+  if (!failure.ok()) {
+    // One that had to end anyway makes for no further restart.
+    if (!siblings.Ends(child) && !SpendGroupRestart()) {
+      const RestartLimit& limit = options().children_limit;
       absl::Status reason(failure.code(),
                           absl::StrCat(failure.message(), " (more than ", limit.max_restarts,
                                        " restarts of siblings within ", absl::FormatDuration(limit.within), ")"));

@@ -236,6 +236,7 @@ class LocalCell : public Cell, public Runnable {
   void BeginWithSiblings();
   void GiveUp(absl::Status reason);
   // The parent's.
+  bool SpendGroupRestart();
   void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
   void OnChildReady(ActorId child, bool running);
   void ContinueSiblings();

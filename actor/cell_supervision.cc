@@ -151,7 +151,6 @@ void LocalCell::BeginStop(absl::Status reason) {
 
 void LocalCell::StopChildren() {
   if (relations_ == nullptr) return;
-  relations_->siblings.Clear();
   for (auto& [id, child] : relations_->children) child->Stop();
 }
 

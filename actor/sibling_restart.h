@@ -34,7 +34,6 @@ class SiblingRestart {
   void Runs(ActorId child);
   // It has terminated.
   void Gone(ActorId child) { members_.erase(child); }
-  void Clear() { members_.clear(); }
 
   // What is to be done now, once: the step counts as begun.
   Step Next();

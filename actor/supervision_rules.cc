@@ -63,7 +63,7 @@ void World::Constructing(int number) {
     ++group_restarts_;
     for (const NodeRecord::Sibling& then : snapshots_[node.fault].second) {
       const NodeRecord& sibling = records_[then.number];
-      Expect(sibling.terminated > 0 || !sibling.live || sibling.attempts > then.incarnation,
+      Expect(sibling.terminated > 0 || !sibling.live || (then.number < number && sibling.attempts > then.incarnation),
              "began before a sibling had ended that restarts with it", number);
       Expect(then.number > number || sibling.terminated > 0 || sibling.attempts > then.incarnation,
              "began before a sibling that was spawned earlier", number);

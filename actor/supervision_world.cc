@@ -233,7 +233,8 @@ void World::ArmTimer(int number, Node::Context& context) {
     return;
   }
   const uint64_t key = next_timer_++;
-  const Duration delay = absl::Milliseconds(random_.Below(500));
+  // Coarse, so that some come at the same instant as others, and some at once.
+  const Duration delay = absl::Milliseconds(50 * random_.Below(8));
   const bool repeats = random_.PerMille(200);
   const TimerId timer =
       repeats ? context.Every(absl::Milliseconds(500) + delay, Tick{key}) : context.After(delay, Tick{key});
@@ -326,7 +327,7 @@ std::string World::Run() {
     if (random_.PerMille(300)) {
       for (uint64_t steps = random_.Below(30); steps > 0; --steps) test_.simulator.Step();
     } else if (random_.PerMille(400)) {
-      test_.simulator.RunFor(absl::Milliseconds(random_.Below(200)));
+      test_.simulator.RunFor(absl::Milliseconds(10 * random_.Below(20)));
       CheckSettled();
     }
   }

@@ -1,6 +1,7 @@
 // The order in which siblings end and begin, without actors; then with them: groups of children, and decisions.
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -436,6 +437,27 @@ TEST(DecisionTest, ThatFailsItselfLeavesItToOnFailure) {
   Address<Patient> patient = test.system.Spawn<Patient>(options);
   patient.Tell(Throw{[] { throw Fragile("ouch"); }});
   EXPECT_EQ(*test.Await(patient.Ask(State{})), 1);
+}
+
+TEST(SiblingsTest, RestartTogetherOnThreadsTooAndEveryAskEnds) {
+  ActorSystem system;
+  Address<Supervisor> group = SpawnSupervisor(system, Strategy::kOneForAll, {.max_restarts = 1'000'000});
+  std::vector<Address<Patient>> patients;
+  for (int i = 0; i < 3; ++i) patients.push_back(*group.Ask(StartChild<Patient>()).Wait());
+  std::vector<std::thread> threads;
+  for (size_t own = 0; own < patients.size(); ++own) {
+    threads.emplace_back([&patients, own] {
+      for (int round = 0; round < 200; ++round) {
+        patients[own].Tell(Throw{[] { throw Fragile("now and then"); }});
+        for (const Address<Patient>& patient : patients)
+          EXPECT_TRUE(patient.Ask(State{}, absl::Seconds(60)).Wait().ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GE(system.stats().restarts, 3u);
+  group.Stop();
+  EXPECT_TRUE(system.Shutdown(absl::Seconds(60)).ok());
 }
 
 }  // namespace

@@ -9,14 +9,11 @@
 #include "actor/local_cell.h"
 
 namespace troupe {
-namespace {
 
-const SpawnOptions& DefaultOptions() {
-  static const SpawnOptions options;
-  return options;
+const SpawnOptions& LocalCell::options() const {
+  static const SpawnOptions usual;
+  return options_ == nullptr ? usual : *options_;
 }
-
-}  // namespace
 
 // Begins the incarnation that follows `after`, if the actor has not stopped and nobody else has begun it meanwhile.
 void LocalCell::CreateIncarnation(uint64_t after) {
@@ -60,32 +57,51 @@ void LocalCell::EndIncarnation() {
     for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);
     relations_->watching.clear();
     UnfollowAllNames();
+    relations_->exception = nullptr;
   }
-  stop_requested_ = false;
   actor_.reset();
 }
 
+void LocalCell::KeepLastFailure(absl::string_view message) {
+  std::lock_guard lock(mutex());
+  if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
+  particulars_->last_failure = std::string(message);
+}
+
+OnFailure LocalCell::DecisionOn(const absl::Status& failure) {
+  std::exception_ptr exception = std::exchange(relations().exception, nullptr);
+  const SpawnOptions& options = this->options();
+  if (options.decide == nullptr) return options.on_failure;
+  OnFailure decision = options.on_failure;
+  const absl::Status undecided = RunGuarded([&] { decision = options.decide(Failure(failure, std::move(exception))); });
+  relations().exception = nullptr;
+  if (!undecided.ok()) LOG(WARNING) << label() << ": what decides on failures failed: " << undecided.message();
+  return decision;
+}
+
 void LocalCell::HandleFailure(absl::Status failure) {
-  {
-    std::lock_guard lock(mutex());
-    if (particulars_ == nullptr) particulars_ = std::make_unique<Particulars>();
-    particulars_->last_failure = std::string(failure.message());
-  }
+  KeepLastFailure(failure.message());
   ActorState state = state_.load();
   if (state != ActorState::kStarting && state != ActorState::kRunning) return;  // it is ending anyway
-  const SpawnOptions& options = options_ == nullptr ? DefaultOptions() : *options_;
+  if (stop_requested_) {
+    LOG(WARNING) << label() << " failed after it had asked for its end: " << failure.message();
+    relations().exception = nullptr;
+    return;
+  }
+  const OnFailure decision = DecisionOn(failure);
+  const SpawnOptions& options = this->options();
   Relations& own = relations();
   if (!own.budget.has_value()) own.budget.emplace(options.restart_limit);
   if (executor_.Now() - started_ >= options.restart_limit.within) own.failures_in_a_row = 0;
   ++own.failures_in_a_row;
-  switch (options.on_failure) {
+  switch (decision) {
     case OnFailure::kResume:
       if (actor_ == nullptr) break;  // its constructor failed: there is nothing to go on with
       LOG(WARNING) << label() << " failed and goes on: " << failure.message();
       state_ = ActorState::kRunning;
       return;
     case OnFailure::kRestart:
-      if (own.budget->Spend(executor_.Now())) {
+      if (RestartsWithSiblings() || own.budget->Spend(executor_.Now())) {
         return BeginRestart(std::move(failure), system_.RestartDelay(options.restart_backoff, own.failures_in_a_row));
       }
       failure = absl::Status(
@@ -104,9 +120,10 @@ void LocalCell::HandleFailure(absl::Status failure) {
 }
 
 void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
-  LOG(WARNING) << label() << " failed and restarts: " << failure.message();
+  LOG(WARNING) << label() << " restarts: " << failure.message();
   state_ = ActorState::kRestarting;
   EndTools();
+  relations().told_end = false;
   end_reason_ = std::move(failure);
   restarts_.fetch_add(1, std::memory_order_relaxed);
   system_.CountRestart();
@@ -143,7 +160,12 @@ void LocalCell::StopChildren() {
 
 void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
   relations().children.erase(child);
-  if (!escalated.ok() && running()) return HandleFailure(std::move(escalated));
+  relations().siblings.Gone(child);
+  if (!escalated.ok() && running()) {
+    HandleFailure(std::move(escalated));
+    if (!running()) return;
+  }
+  if (running()) return ContinueSiblings();
   ContinueWhenChildless();
 }
 
@@ -152,9 +174,16 @@ void LocalCell::ContinueWhenChildless() {
   if (state != ActorState::kRestarting && state != ActorState::kStopping) return;
   if (!childless()) return;
   EndIncarnation();
+  if (std::exchange(stop_requested_, false) && state == ActorState::kRestarting) {
+    // The hook asked for the end.
+    state = ActorState::kStopping;
+    state_ = state;
+    end_reason_ = absl::OkStatus();
+  }
   // The hook may have spawned. What it spawned is told to stop, and comes back here.
   if (!childless()) return StopChildren();
   if (state == ActorState::kStopping) return Terminate();
+  if (RestartsWithSiblings()) return TellParentOfEnd();
   // As a signal of its own, so that a stop that waits comes first, and an actor that fails at every start does not
   // recurse.
   if (backoff_over_) Post([this, after = incarnation_] { CreateIncarnation(after); });

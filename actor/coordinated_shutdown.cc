@@ -171,7 +171,7 @@ void CoordinatedShutdown::Progress::BeginPhase(size_t index) {
     try {
       task.begin(done);
     } catch (...) {
-      done(LocalCell::CaughtFailure());
+      done(internal::CaughtFailure());
     }
   }
 }
@@ -243,7 +243,7 @@ absl::Status CoordinatedShutdown::AddBlockingTask(std::string_view phase, std::s
       try {
         done(task());
       } catch (...) {
-        done(LocalCell::CaughtFailure());
+        done(internal::CaughtFailure());
       }
     });
     if (!taken) done(absl::ResourceExhaustedError("too much blocking work waits"));

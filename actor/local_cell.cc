@@ -37,7 +37,15 @@ void ForbidWaiting() { waiting_forbidden = true; }
 void AllowWaiting() { waiting_allowed = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
 absl::Status PendingFailure(const LocalCell& cell) { return cell.pending_failure(); }
-absl::Status CaughtFailure() { return LocalCell::CaughtFailure(); }
+absl::Status CaughtFailure() {
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    return absl::InternalError(absl::StrCat(TypeName(typeid(exception)), ": ", exception.what()));
+  } catch (...) {
+    return absl::InternalError("an exception that is no std::exception");
+  }
+}
 std::unique_ptr<Envelope> NextInBatch(LocalCell& cell, const std::type_info& envelope_type) {
   return cell.NextInBatch(envelope_type);
 }
@@ -49,7 +57,8 @@ namespace {
 bool SupervisedByDefault(const SpawnOptions& options) {
   const SpawnOptions usual;
   return options.on_failure == usual.on_failure && options.restart_limit == usual.restart_limit &&
-         options.restart_backoff == usual.restart_backoff;
+         options.restart_backoff == usual.restart_backoff && options.decide == nullptr &&
+         options.children == usual.children && options.children_limit == usual.children_limit;
 }
 
 }  // namespace
@@ -224,16 +233,6 @@ void LocalCell::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
 
 void LocalCell::StopIfRequested() {
   if (std::exchange(stop_requested_, false)) BeginStop(absl::OkStatus());
-}
-
-absl::Status LocalCell::CaughtFailure() {
-  try {
-    throw;
-  } catch (const std::exception& exception) {
-    return absl::InternalError(absl::StrCat(TypeName(typeid(exception)), ": ", exception.what()));
-  } catch (...) {
-    return absl::InternalError("an exception that is no std::exception");
-  }
 }
 
 LocalCell::Relations& LocalCell::relations() {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,6 +24,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "actor/actor_timer.h"
 #include "actor/address.h"
 #include "actor/cell_toolbox.h"
@@ -32,6 +34,7 @@
 #include "actor/executor.h"
 #include "actor/mailbox.h"
 #include "actor/name_table.h"
+#include "actor/sibling_restart.h"
 #include "actor/supervision.h"
 
 namespace troupe {
@@ -50,6 +53,12 @@ struct SpawnOptions {
   OnFailure on_failure = OnFailure::kRestart;
   RestartLimit restart_limit = {};
   RestartBackoff restart_backoff = {};
+  // Chooses for each failure, in place of on_failure.
+  Decide decide = nullptr;
+  // For the children of this actor: which restart together, and how often (once for all that do) before the one at
+  // fault escalates. With kOneForOne each child has its own restart_limit instead.
+  Strategy children = Strategy::kOneForOne;
+  RestartLimit children_limit = {};
   // On which threads its turns run.
   Dispatch dispatch = {};
 };
@@ -67,8 +76,8 @@ struct ActorInfo {
   size_t mailbox_capacity = 0;
   size_t mailbox_high_mark = 0;  // the most that a turn found waiting when it began
   uint64_t handled = 0;
-  uint32_t restarts = 0;
-  std::string last_failure;
+  uint32_t restarts = 0;     // those with a sibling too
+  std::string last_failure;  // or which sibling's it restarted with
 };
 
 class LocalCell : public Cell, public Runnable {
@@ -153,8 +162,6 @@ class LocalCell : public Cell, public Runnable {
   // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
   std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
   const absl::Status& pending_failure() const { return pending_failure_; }
-  // Of the exception that is being handled.
-  static absl::Status CaughtFailure();
 
   void FollowName(std::shared_ptr<NameFollower> follower);
   void UnfollowName(std::string_view name, const std::type_info& type);
@@ -197,6 +204,15 @@ class LocalCell : public Cell, public Runnable {
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
     std::unique_ptr<internal::CellToolbox> toolbox;
+    std::exception_ptr exception;                     // behind the failure that is about to be handled
+    // Of a parent whose children restart together.
+    std::optional<RestartBudget> children_budget;
+    SiblingRestart siblings;
+    std::string sibling_at_fault;  // and its failure: why the others restart
+    absl::Status siblings_failure;
+    // Of such a child, about the end of its incarnation.
+    bool restarts_for_sibling = false;
+    bool told_end = false;
   };
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
@@ -240,13 +256,16 @@ class LocalCell : public Cell, public Runnable {
     try {
       callback();
     } catch (...) {
-      pending_failure_ = CaughtFailure();
+      relations().exception = std::current_exception();
+      pending_failure_ = internal::CaughtFailure();
     }
     return std::exchange(pending_failure_, absl::OkStatus());
   }
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
+  OnFailure DecisionOn(const absl::Status& failure);
+  void KeepLastFailure(absl::string_view message);
   void BeginRestart(absl::Status failure, Duration backoff);
   void BeginStop(absl::Status reason);
   void StopChildren();
@@ -255,6 +274,18 @@ class LocalCell : public Cell, public Runnable {
   void ContinueWhenChildless();
   void FireTimer(TimerId timer);
   void UnfollowAllNames();
+  const SpawnOptions& options() const;
+  // Siblings that restart together: cell_siblings.cc. First the child's side.
+  bool RestartsWithSiblings() const;
+  void TellParentOfEnd();
+  void EndWithSibling(const std::string& sibling, const absl::Status& failure);
+  void BeginWithSiblings();
+  void GiveUp(absl::Status reason);
+  // The parent's.
+  bool SpendGroupRestart();
+  void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
+  void OnChildReady(ActorId child, bool running);
+  void ContinueSiblings();
   void Terminate();
   // cell_toolbox.cc.
   internal::CellToolbox& toolbox();

@@ -130,6 +130,15 @@ class ActorContext {
   // False: it has fired, was cancelled before, or never was.
   bool Cancel(TimerId timer) { return cell_.CancelTimer(timer); }
 
+  // Takes up a stream: its items come to Handle(StreamItem<T>), until it ends, is cancelled or this incarnation ends.
+  // stream.h says how.
+  template <typename T>
+  StreamId AddStream(Stream<T> stream, StreamDemand demand = StreamDemand::kAutomatic);
+  // Nothing of the stream is handled any more, and its sink is told. False: it has ended, or never was.
+  bool CancelStream(StreamId stream) { return cell_.CancelStream(stream); }
+  // Asks for so many more items of a stream that was added with kOnRequest. False: it has ended, or never was.
+  bool Request(StreamId stream, uint64_t items) { return cell_.RequestFromStream(stream, items); }
+
   // A child with the default options.
   template <typename B, typename... Args>
   requires std::constructible_from<B, Args...> Address<B> Spawn(Args... args) {

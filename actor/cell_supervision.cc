@@ -53,6 +53,7 @@ void LocalCell::EndIncarnation() {
   // The incarnation ends all the same; there is nothing left to restart.
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
   // After the hook, so that what it arms goes too.
+  CancelStreams();
   if (relations_ != nullptr) {
     for (auto& [id, timer] : relations_->timers) executor_.CancelTimer(timer.executor_id);
     relations_->timers.clear();

@@ -23,6 +23,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "actor/address.h"
+#include "actor/cell_streams.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
 #include "actor/mailbox.h"
@@ -122,6 +123,10 @@ class LocalCell : public Cell, public Runnable {
   void Unwatch(const std::shared_ptr<Cell>& other);
   TimerId StartTimer(Duration delay, Duration period, EnvelopeMaker maker);
   bool CancelTimer(TimerId timer);
+  StreamId AddStream(std::unique_ptr<internal::StreamInlet> inlet);
+  bool CancelStream(StreamId id);
+  bool RequestFromStream(StreamId id, uint64_t items);
+  void OnStreamReady(StreamId id);
 
   // For ActorSystem, from any thread: the actor's name, and what to undo when it terminates. False: it has a name
   // already or has terminated.
@@ -160,6 +165,7 @@ class LocalCell : public Cell, public Runnable {
     std::map<ActorId, Watched> watching;
     std::map<TimerId, ActorTimer> timers;
     TimerId next_timer = 1;
+    std::unique_ptr<internal::CellStreams> streams;
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
@@ -210,6 +216,11 @@ class LocalCell : public Cell, public Runnable {
   void ContinueWhenChildless();
   void ArmTimer(TimerId id, ActorTimer& timer, Duration delay);
   void FireTimer(uint64_t incarnation, TimerId timer);
+  void CancelStreams();
+  // For Pop, while something waits in a stream.
+  std::unique_ptr<MailboxItem> NextBesideStreams(bool user_lane);
+  // Sees to it that the turn that ends is not the last one.
+  void ComeBackForStreams();
   void Terminate();
 
   // Fixed at construction.
@@ -231,6 +242,7 @@ class LocalCell : public Cell, public Runnable {
   bool stop_requested_ = false;  // by a callback of the actor's own
   bool escalates_ = false;       // the parent is to fail with end_reason_
   bool backoff_over_ = true;
+  bool streams_ready_ = false;  // something may wait in a stream
   uint32_t incarnation_ = 0;
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began

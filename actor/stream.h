@@ -28,7 +28,8 @@
 // that fails fails the actor, and the item is not handled again.
 //
 // A stream ends when its sink finishes or fails it, after the items that came before; when the actor cancels it; and
-// with its incarnation: a restart, too, cancels it. Cancelling drops the items that wait and tells the sink.
+// with its incarnation: a restart, too, cancels it. Cancelling drops the items that wait and tells the sink. Streams
+// stay within a process.
 #ifndef TROUPE_ACTOR_STREAM_H_
 #define TROUPE_ACTOR_STREAM_H_
 

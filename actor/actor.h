@@ -224,6 +224,14 @@ class ActorContext {
   std::stop_token StopToken() { return cell_.StopToken(); }
   // Context::Fail was called in this callback.
   bool failing() const { return cell_.failure_pending(); }
+  // Takes up a stream: its items come to Handle(StreamItem<T>), until it ends, is cancelled or this incarnation ends.
+  // stream.h says how.
+  template <typename T>
+  StreamId AddStream(Stream<T> stream, StreamDemand demand = StreamDemand::kAutomatic);
+  // Nothing of the stream is handled any more, and its sink is told. False: it has ended, or never was.
+  bool CancelStream(StreamId stream) { return cell_.CancelStream(stream); }
+  // Asks for so many more items of a stream that was added with kOnRequest. False: it has ended, or never was.
+  bool Request(StreamId stream, uint64_t items) { return cell_.RequestFromStream(stream, items); }
 
   // A child with the default options.
   template <typename B, typename... Args>

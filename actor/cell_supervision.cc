@@ -52,6 +52,7 @@ void LocalCell::EndIncarnation() {
   if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
   // After the hook, so that what it arms goes too.
   EndTools();
+  CancelStreams();
   if (relations_ != nullptr) {
     relations_->timers.Clear(executor_);
     for (auto& [id, watched] : relations_->watching) watched.cell->RemoveWatcher(id_);

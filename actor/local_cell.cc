@@ -170,7 +170,8 @@ void LocalCell::RunTurn(int max_messages) {
   }
   TurnClock clock;
   while (handled < max_messages) {
-    std::unique_ptr<MailboxItem> item = mailbox_.Pop(/*user_lane=*/running());
+    std::unique_ptr<MailboxItem> item =
+        streams_ready_ ? NextBesideStreams(/*user_lane=*/running()) : mailbox_.Pop(/*user_lane=*/running());
     if (item == nullptr) break;
     HandleItem(std::move(item));
     if (clock.Expired(executor_, ++handled)) break;
@@ -181,6 +182,9 @@ void LocalCell::RunTurn(int max_messages) {
     executor_.Retire();
     std::shared_ptr<LocalCell> last = std::move(self_);
     return;
+  }
+  if (streams_ready_) [[unlikely]] {
+    ComeBackForStreams();
   }
   if (mailbox_.EndTurn(/*user_lane=*/running())) executor_.Schedule(*this);
 }

@@ -27,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "actor/actor_timer.h"
 #include "actor/address.h"
+#include "actor/cell_streams.h"
 #include "actor/cell_toolbox.h"
 #include "actor/dead_letter.h"
 #include "actor/dispatch.h"
@@ -162,6 +163,10 @@ class LocalCell : public Cell, public Runnable {
   // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
   std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
   const absl::Status& pending_failure() const { return pending_failure_; }
+  StreamId AddStream(std::unique_ptr<internal::StreamInlet> inlet);
+  bool CancelStream(StreamId id);
+  bool RequestFromStream(StreamId id, uint64_t items);
+  void OnStreamReady(StreamId id);
 
   void FollowName(std::shared_ptr<NameFollower> follower);
   void UnfollowName(std::string_view name, const std::type_info& type);
@@ -200,11 +205,14 @@ class LocalCell : public Cell, public Runnable {
     std::map<ActorId, Watched> watching;
     TimerTable timers;
     std::vector<std::shared_ptr<NameFollower>> following;
+    std::map<TimerId, ActorTimer> timers;
+    TimerId next_timer = 1;
+    std::unique_ptr<internal::CellStreams> streams;
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
     int failures_in_a_row = 0;                        // without an incarnation that lasted between them
     std::unique_ptr<internal::CellToolbox> toolbox;
-    std::exception_ptr exception;                     // behind the failure that is about to be handled
+    std::exception_ptr exception;  // behind the failure that is about to be handled
     // Of a parent whose children restart together.
     std::optional<RestartBudget> children_budget;
     SiblingRestart siblings;
@@ -286,6 +294,13 @@ class LocalCell : public Cell, public Runnable {
   void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
   void OnChildReady(ActorId child, bool running);
   void ContinueSiblings();
+  void ArmTimer(TimerId id, ActorTimer& timer, Duration delay);
+  void FireTimer(uint64_t incarnation, TimerId timer);
+  void CancelStreams();
+  // For Pop, while something waits in a stream.
+  std::unique_ptr<MailboxItem> NextBesideStreams(bool user_lane);
+  // Sees to it that the turn that ends is not the last one.
+  void ComeBackForStreams();
   void Terminate();
   // cell_toolbox.cc.
   internal::CellToolbox& toolbox();
@@ -325,6 +340,8 @@ class LocalCell : public Cell, public Runnable {
   bool notes_activity_ = false;  // for the idle timeout
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
+  bool backoff_over_ = true;
+  bool streams_ready_ = false;  // something may wait in a stream
   uint32_t incarnation_ = 0;
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began

@@ -2,7 +2,8 @@
 """Runs the README: every `console` block in a fresh directory of its own, against what it claims to print.
 
 A block is a shell session: lines that begin with "$ " are typed, the others are what the command prints. A command
-without output lines may print what it likes. Every command must end with 0. The C++ block must be apps/hello_actor.cc.
+without output lines may print what it likes. Every command must end with 0. The first C++ block must be
+apps/examples/greeter.cc, each other one a part of a file there.
 Started from the top of the tree by ./run test, when everything is built; ports that the README names must be free.
 """
 
@@ -45,13 +46,20 @@ def run_block(block):
             script.append("echo \"<<<end $?\"")
             if command.endswith("&"):
                 # Typed by a person, the next command comes later than this one serves.
-                endpoint = re.search(r"--listen=(\S+)", command).group(1)
-                script.append(f"for _ in $(seq 300); do bazel-bin/apps/troupe --endpoint={endpoint} status "
-                              ">/dev/null 2>&1 && break; sleep 0.1; done")
+                script.append(f"for _ in $(seq 300); do {serves(command)} >/dev/null 2>&1 && break; sleep 0.1; done")
         script.append("kill $(jobs -p) 2>/dev/null; wait")
         done = subprocess.run(["bash", "-c", "\n".join(script)], capture_output=True, text=True, timeout=600,
                               stdin=subprocess.DEVNULL)
         return re.findall(r"<<<begin\n(.*?)<<<end (\d+)\n", done.stdout, re.DOTALL), done.stderr
+
+
+def serves(command):
+    """The shell's test of whether what was started in the background has come up."""
+    endpoint = re.search(r"--listen=(\S+)", command)
+    if endpoint:
+        return f"bazel-bin/apps/troupe --endpoint={endpoint.group(1)} status"
+    # Without a connection, which a chat would announce: somebody listens at that port.
+    return "grep -q ':%04X 00000000:0000 0A' /proc/net/tcp" % int(re.search(r"--port=(\d+)", command).group(1))
 
 
 def without_ids(text):
@@ -79,8 +87,13 @@ def main():
                 problems.append(f"$ {command}\n  printed:\n{printed}  the README says:\n" + "\n".join(expected) + errors)
     if ran < 5:
         problems.append(f"only {ran} commands found in README.md")
-    if [(ROOT / "apps/hello_actor.cc").read_text()] != blocks(readme, "cpp"):
-        problems.append("the C++ example of README.md is not apps/hello_actor.cc")
+    first, *others = blocks(readme, "cpp")
+    if first != (ROOT / "apps/examples/greeter.cc").read_text():
+        problems.append("the first C++ example of README.md is not apps/examples/greeter.cc")
+    examples = [file.read_text() for file in (ROOT / "apps/examples").glob("*.cc")]
+    for block in others:
+        if not any(block in example for example in examples):
+            problems.append("README.md shows C++ that no file of apps/examples has:\n" + block)
     for target in re.findall(r"\]\(([^)#:]+)\)", readme):
         if not (ROOT / target).exists():
             problems.append(f"README.md links to {target}, which is not there")

@@ -1,0 +1,70 @@
+// What the two ends of a stream share, apart from the items.
+#ifndef TROUPE_ACTOR_STREAM_CORE_H_
+#define TROUPE_ACTOR_STREAM_CORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "actor/cell_streams.h"
+#include "actor/executor.h"
+#include "actor/future.h"
+
+namespace troupe::internal {
+
+// The sink may push while the actor has asked for items (asked_) and the buffer has room for one. One announcement at
+// a time is on its way to the actor, or has come and is not yet used up: it says that something waits here.
+//   Threads: any, under mutex_. Nothing of anybody else's runs under it.
+class StreamCore {
+ public:
+  StreamCore(Executor& executor, size_t capacity);
+  virtual ~StreamCore() = default;
+
+  // For the sink.
+  Executor& executor() { return executor_; }
+  Future<void> Ready(Instant deadline);
+  void End(absl::Status reason);
+  bool cancelled() const;
+
+  // For the actor, in its turns.
+  void Open(const std::shared_ptr<LocalCell>& consumer, StreamId id, StreamDemand demand);
+  void Request(uint64_t items);
+
+ protected:
+  // These need the lock; what takes it along lets it go before it does anything else.
+  absl::Status Refusal() const;
+  void NotePush(std::unique_lock<std::mutex> lock);
+  // True: nothing more waits, and what comes next will be announced.
+  bool NoteTake();
+  // Tells a sink that waits that it may push, once half of the buffer is free: a wake-up for each item would cost more
+  // than the items.
+  void WakeSink(std::unique_lock<std::mutex> lock);
+  void NoteCancel(std::unique_lock<std::mutex> lock);
+
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  std::optional<absl::Status> end_;  // set by the sink; OK: finished
+  size_t waiting_ = 0;               // items in the buffer
+
+ private:
+  bool MayPush() const { return asked_ > 0 && waiting_ < capacity_; }
+  void Announce(std::unique_lock<std::mutex> lock);
+
+  Executor& executor_;
+  const size_t capacity_;
+  // Guarded by mutex_.
+  uint64_t asked_ = 0;
+  StreamDemand demand_ = StreamDemand::kAutomatic;
+  bool cancelled_ = false;
+  bool announced_ = false;
+  std::weak_ptr<LocalCell> consumer_;  // from Open on
+  StreamId id_ = 0;                    // 0 before Open
+  Reply<void> waiter_;                 // of the sink that waits until it may push
+};
+
+}  // namespace troupe::internal
+
+#endif  // TROUPE_ACTOR_STREAM_CORE_H_

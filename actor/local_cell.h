@@ -205,8 +205,6 @@ class LocalCell : public Cell, public Runnable {
     std::map<ActorId, Watched> watching;
     TimerTable timers;
     std::vector<std::shared_ptr<NameFollower>> following;
-    std::map<TimerId, ActorTimer> timers;
-    TimerId next_timer = 1;
     std::unique_ptr<internal::CellStreams> streams;
     std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
     std::optional<RestartBudget> budget;              // from the first failure on
@@ -336,12 +334,10 @@ class LocalCell : public Cell, public Runnable {
   // Touched only in the actor's turn.
   bool begun_ = false;
   bool stop_requested_ = false;  // by a callback of the actor's own
-  bool escalates_ = false;       // the parent is to fail with end_reason_
   bool notes_activity_ = false;  // for the idle timeout
+  bool streams_ready_ = false;   // something may wait in a stream
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
-  bool backoff_over_ = true;
-  bool streams_ready_ = false;  // something may wait in a stream
   uint32_t incarnation_ = 0;
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began
@@ -354,8 +350,9 @@ class LocalCell : public Cell, public Runnable {
   std::unique_ptr<Particulars> particulars_;
   bool names_taken_back_ = false;
 
-  // Touched only in the actor's turn.
+  // Touched only in the actor's turn, and rarely.
   bool backoff_over_ = true;
+  bool escalates_ = false;  // the parent is to fail with end_reason_
 
   // Guarded by the system's table.
   LocalCell* next_in_table_ = nullptr;

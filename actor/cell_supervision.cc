@@ -43,6 +43,7 @@ void LocalCell::CreateIncarnation(uint64_t after) {
 
 void LocalCell::EndIncarnation() {
   if (actor_ == nullptr) return;
+  CHECK(relations_ == nullptr || relations_->suspended.empty()) << "a coroutine would outlive its actor";
   absl::Status failure = RunGuarded([this] {
     if (state_ == ActorState::kRestarting) {
       actor_->RunRestarting(*this, end_reason_);
@@ -119,6 +120,7 @@ void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
       });
     });
   }
+  EndCoroutines(end_reason_);
   StopChildren();
   ContinueWhenChildless();
 }
@@ -128,6 +130,7 @@ void LocalCell::BeginStop(absl::Status reason) {
   if (state == ActorState::kStopping || state == ActorState::kTerminated) return;
   state_ = ActorState::kStopping;
   end_reason_ = std::move(reason);
+  EndCoroutines(end_reason_);
   StopChildren();
   ContinueWhenChildless();
 }
@@ -179,6 +182,7 @@ void LocalCell::Terminate() {
   // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
   for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
   if (relations_ != nullptr) {
+    relations_->room_waiters.clear();
     for (auto& [id, watcher] : std::exchange(relations_->watchers, {})) watcher->NotifyTerminated(id_, end_reason_);
   }
   // Before the parent is told, which may then end too: a parent is there longer than its children.
@@ -192,6 +196,7 @@ void LocalCell::Terminate() {
 
 void LocalCell::Abandon() {
   state_ = ActorState::kTerminated;
+  EndCoroutines(absl::OkStatus());
   mailbox_.Close();
   relations_.reset();
   actor_.reset();

@@ -64,7 +64,7 @@ bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
   const bool closed = result.outcome == Mailbox::PushResult::kClosed;
   Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull,
        static_cast<Envelope&>(*result.dropped));
-  return !closed && mailbox_.drops_oldest();
+  return !closed && mailbox_.overflow() != Overflow::kReject;
 }
 
 bool LocalCell::PostSignal(std::unique_ptr<Signal> signal) {
@@ -154,7 +154,7 @@ void LocalCell::RunTurn(int max_messages) {
   }
   TurnClock clock;
   while (handled < max_messages) {
-    std::unique_ptr<MailboxItem> item = mailbox_.Pop(/*user_lane=*/running());
+    std::unique_ptr<MailboxItem> item = mailbox_.Pop(user_lane_open());
     if (item == nullptr) break;
     HandleItem(std::move(item));
     if (clock.Expired(executor_, ++handled)) break;
@@ -165,7 +165,8 @@ void LocalCell::RunTurn(int max_messages) {
     std::shared_ptr<LocalCell> last = std::move(self_);
     return;
   }
-  if (mailbox_.EndTurn(/*user_lane=*/running())) executor_.Schedule(*this);
+  if (relations_ != nullptr && !relations_->room_waiters.empty()) TellRoomWaiters();
+  if (mailbox_.EndTurn(user_lane_open())) executor_.Schedule(*this);
 }
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
@@ -188,8 +189,9 @@ void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
   if (!failure.ok()) [[unlikely]] {
-    envelope->Fail(failure);
-    HandleFailure(std::move(failure));
+    FailHandler(std::move(envelope), std::move(failure));
+  } else if (envelope->suspended) [[unlikely]] {
+    KeepSuspended(std::move(envelope));
   }
   StopIfRequested();
 }

@@ -10,6 +10,7 @@
 #define TROUPE_ACTOR_LOCAL_CELL_H_
 
 #include <atomic>
+#include <coroutine>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -77,6 +78,8 @@ class LocalCell : public Cell, public Runnable {
 
   // From any thread.
   bool Deliver(std::unique_ptr<Envelope> envelope) override;
+  Offered Offer(std::unique_ptr<Envelope>& envelope) override;
+  void AwaitRoom(Reply<void> room) override;
   void Stop() override;
   void AddWatcher(std::shared_ptr<Cell> watcher) override;
   void RemoveWatcher(ActorId watcher) override;
@@ -115,6 +118,8 @@ class LocalCell : public Cell, public Runnable {
   void StopAfterCallback() { stop_requested_ = true; }
   // Guarded; not when that incarnation has ended.
   void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
+  // Goes on with a coroutine of this incarnation.
+  void Resume(internal::TaskRun& run, std::coroutine_handle<> at);
   void AdoptChild(std::shared_ptr<LocalCell> child);
   void Fail(absl::Status status);
   bool failure_pending() const { return !pending_failure_.ok(); }
@@ -160,9 +165,13 @@ class LocalCell : public Cell, public Runnable {
     std::map<ActorId, Watched> watching;
     std::map<TimerId, ActorTimer> timers;
     TimerId next_timer = 1;
-    std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
-    std::optional<RestartBudget> budget;              // from the first failure on
-    int failures_in_a_row = 0;                        // without an incarnation that lasted between them
+    std::vector<std::unique_ptr<Envelope>> deferred;   // control messages that came while not running
+    std::vector<std::unique_ptr<Envelope>> suspended;  // whose handlers are coroutines that wait
+    size_t most_suspended = 1;                         // from so many on the user lane is shut
+    std::vector<Reply<void>> room_waiters;             // to be told when the mailbox is half empty
+    size_t room_waiters_limit = 16;
+    std::optional<RestartBudget> budget;  // from the first failure on
+    int failures_in_a_row = 0;            // without an incarnation that lasted between them
   };
   // What other threads may want to know of an actor that has something to tell.
   struct Particulars {
@@ -182,6 +191,7 @@ class LocalCell : public Cell, public Runnable {
 
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
+  bool user_lane_open() const { return running() && !user_lane_shut_; }
   Relations& relations();
   bool childless() const { return relations_ == nullptr || relations_->children.empty(); }
   void HandleItem(std::unique_ptr<MailboxItem> item);
@@ -199,6 +209,13 @@ class LocalCell : public Cell, public Runnable {
   }
   // Of the exception that is being handled.
   static absl::Status CaughtFailure();
+  // Of a handler that failed: its asker is told, then it counts as the actor's.
+  void FailHandler(std::unique_ptr<Envelope> envelope, absl::Status failure);
+  void KeepSuspended(std::unique_ptr<Envelope> envelope);
+  std::unique_ptr<Envelope> TakeSuspended(internal::TaskRun& run);
+  // Their askers get the reason, or, if that is OK, kUnknown.
+  void EndCoroutines(const absl::Status& reason);
+  void TellRoomWaiters();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
@@ -231,6 +248,7 @@ class LocalCell : public Cell, public Runnable {
   bool stop_requested_ = false;  // by a callback of the actor's own
   bool escalates_ = false;       // the parent is to fail with end_reason_
   bool backoff_over_ = true;
+  bool user_lane_shut_ = false;  // a coroutine waits that lets no other message in
   uint32_t incarnation_ = 0;
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began

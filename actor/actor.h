@@ -17,8 +17,8 @@
 // it to the Executor; a worker gives the actor a turn (LocalCell::RunTurn), which pops the envelope and invokes the
 // handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
 //
-// Read next: address.h (the seam), envelope.h (what a handler looks like), local_cell.h (an actor's life),
-// supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
+// Read next: address.h (the seam), envelope.h (what a handler looks like), task.h (handlers that wait), local_cell.h (an
+// actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 

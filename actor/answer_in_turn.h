@@ -62,10 +62,11 @@ template <typename R>
 void Awaiter<R>::Wait(TaskRun& run, std::coroutine_handle<> coroutine, FutureRef<R> state) {
   run_ = &run;
   coroutine_ = coroutine;
-  state_ = state;
+  state_ = std::move(state);
   auto signal = std::make_unique<AwaitSignal<R>>(*this);
   signal_ = signal.get();
-  state->Then(std::move(signal));
+  // The answer comes in a later turn, however soon: until then this is here.
+  state_->Then(std::move(signal));
 }
 
 template <typename R>

@@ -95,7 +95,15 @@ SleepAwaiter::SleepAwaiter(Executor& executor, Duration duration) : state_(new F
 }  // namespace internal
 
 void LocalCell::KeepSuspended(std::unique_ptr<Envelope> envelope) {
+  // The user lane is shut long before; control messages and timers are not held up by that.
+  constexpr size_t kAtLeast = 64;
   Relations& own = relations();
+  if (own.suspended.size() >= std::max(mailbox_.capacity(), kAtLeast)) {
+    envelope->Fail(
+        absl::UnknownError(absl::StrCat("too many handlers of ", label(), " wait already; this one was ended")));
+    system_.CountDeadLetter(DeadLetterReason::kMailboxFull, *this, *envelope);
+    return;
+  }
   internal::TaskRun& run = *envelope->task();
   run.place = own.suspended.size();
   own.most_suspended = run.reentrant() ? mailbox_.capacity() : 1;

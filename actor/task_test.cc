@@ -256,6 +256,18 @@ TEST_F(TaskTest, AReentrantActorHasAsManyAtOnceAsItsMailboxHoldsMessages) {
   EXPECT_EQ(std::count(log_.begin(), log_.end(), "4 ends"), 1);
 }
 
+TEST_F(TaskTest, ControlMessagesTooMayHaveSoManyAtOnceAndNoMore) {
+  Address<Pilgrim> pilgrim = Spawn({.mailbox_capacity = 1});
+  std::vector<Future<std::string>> answers;
+  for (int i = 0; i < 65; ++i) answers.push_back(pilgrim.Ask(UrgentConsult{}));
+  Settle();
+  EXPECT_EQ(test_.system.stats().dead_letters, 1u);
+  EXPECT_TRUE(absl::IsUnknown(Await(std::move(answers.back())).status()));
+  answers.pop_back();
+  LetTheOracleAnswer();
+  for (Future<std::string>& answer : answers) EXPECT_EQ(*Await(std::move(answer)), "re: urgent");
+}
+
 TEST_F(TaskTest, AStopEndsItWhereItWaitsBeforeTheHookAndItsAskerIsTold) {
   Address<Pilgrim> pilgrim = Spawn();
   Future<std::string> answer = pilgrim.Ask<Consult>("long");

@@ -18,8 +18,8 @@
 // handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
 //
 // Read next: address.h (the seam; recipient.h and weak_address.h beside it), envelope.h (what a handler looks like),
-// local_cell.h (an actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it
-// all runs on).
+// task.h (handlers that wait), local_cell.h (an actor's life), supervision.h (what a failure does), executor.h and
+// deterministic_executor.h (what it all runs on).
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 
@@ -37,15 +37,26 @@
 #include "actor/actor_system.h"
 #include "actor/actor_timer.h"
 #include "actor/address.h"
+#include "actor/answer_in_turn.h"
+#include "actor/await.h"
 #include "actor/cron.h"
 #include "actor/envelope.h"
 #include "actor/local_cell.h"
 #include "actor/recipient.h"
+#include "actor/task.h"
 
 namespace troupe {
 
 template <typename A>
 class ActorContext;
+
+namespace internal {
+template <typename Hook>
+void CallHook(Hook hook) {
+  static_assert(!kIsTask<decltype(hook())>, "a hook may not be a coroutine; only handlers may");
+  hook();
+}
+}  // namespace internal
 
 // What the runtime knows of an actor. Users derive from Actor<Derived>.
 class ActorBase : public internal::Pooled {
@@ -72,19 +83,19 @@ class Actor : public ActorBase {
   void RunStarted(LocalCell& cell) override {
     if constexpr (requires(Derived & self, Context & context) { self.Started(context); }) {
       Context context(cell);
-      static_cast<Derived&>(*this).Started(context);
+      internal::CallHook([&] { return static_cast<Derived&>(*this).Started(context); });
     }
   }
   void RunStopping(LocalCell& cell) final {
     if constexpr (requires(Derived & self, Context & context) { self.Stopping(context); }) {
       Context context(cell);
-      static_cast<Derived&>(*this).Stopping(context);
+      internal::CallHook([&] { return static_cast<Derived&>(*this).Stopping(context); });
     }
   }
   void RunRestarting(LocalCell& cell, const absl::Status& failure) final {
     if constexpr (requires(Derived & self, Context & context) { self.Restarting(failure, context); }) {
       Context context(cell);
-      static_cast<Derived&>(*this).Restarting(failure, context);
+      internal::CallHook([&] { return static_cast<Derived&>(*this).Restarting(failure, context); });
     }
   }
 };
@@ -245,6 +256,18 @@ class ActorContext {
     std::move(future).ThenAnswer(std::make_unique<Continuation<R, F>>(cell_, std::move(callback)));
   }
 
+  // In a coroutine: goes on after `duration`.
+  internal::SleepAwaiter Sleep(Duration duration) const { return internal::SleepAwaiter(cell_.executor(), duration); }
+
+  // In a coroutine: what `work` returns, an absl::Status or StatusOr, run on the blocking pool as by RunBlocking.
+  template <typename Work>
+  auto Blocking(Work work) {
+    using R = internal::ResultIn<std::invoke_result_t<Work&>>;
+    auto [future, reply] = MakeFuture<R>();
+    RunBlocking(std::move(work), [reply = std::move(reply)](Outcome<R> outcome) mutable { reply(std::move(outcome)); });
+    return std::move(future);
+  }
+
   // Runs `work` on the blocking pool and calls back with what it returns, an absl::Status or StatusOr, as Then does.
   // `work` must not touch the actor. One that takes a std::stop_token gets StopToken's, to end early: its result has
   // no taker then. kResourceExhausted when the pool is full: then `work` was not run. An exception that leaves it comes
@@ -315,30 +338,17 @@ class ActorContext {
     return ActorTimerRef(new ActorTimerOf<A, M>(std::move(message), period, std::move(cron)));
   }
 
-  // A callback that waits for its answer, then, with it, in the actor's mailbox. The item comes first among the bases:
-  // a mailbox needs its address to be that of the block.
   template <typename R, typename F>
-  class Continuation final : public LocalCell::Signal, public internal::Waiter<R> {
+  class Continuation final : public internal::AnswerInTurn<R> {
    public:
-    using LocalCell::Signal::operator new;
-    using LocalCell::Signal::operator delete;
-
     Continuation(LocalCell& cell, F callback)
-        : cell_(cell.self()), incarnation_(cell.incarnation()), callback_(std::move(callback)) {}
-    void Answer(Outcome<R> outcome) override {
-      outcome_ = std::move(outcome);
-      // Held here, since what is posted may be gone at once.
-      const std::shared_ptr<LocalCell> cell = std::move(cell_);
-      cell->PostSignal(std::unique_ptr<LocalCell::Signal>(this));
-    }
+        : internal::AnswerInTurn<R>(cell), incarnation_(cell.incarnation()), callback_(std::move(callback)) {}
     void Run(LocalCell& cell) override {
-      cell.RunInIncarnation(incarnation_, [this] { callback_(*std::move(outcome_)); });
+      cell.RunInIncarnation(incarnation_, [this] { callback_(this->TakeOutcome()); });
     }
 
    private:
-    std::shared_ptr<LocalCell> cell_;
     const uint64_t incarnation_;
-    std::optional<Outcome<R>> outcome_;
     F callback_;
   };
 

@@ -3,16 +3,20 @@
 #define TROUPE_ACTOR_ADDRESS_H_
 
 #include <compare>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "actor/await.h"
 #include "actor/envelope.h"
 #include "actor/executor.h"
 #include "actor/future.h"
+#include "actor/task.h"
 
 namespace troupe {
 
@@ -42,6 +46,16 @@ class Cell {
   // False: refused. The envelope's asker has its error, and the dead letter is counted.
   virtual bool Deliver(std::unique_ptr<Envelope> envelope) = 0;
 
+  // For senders that wait for room. As Deliver, but a message that finds the mailbox full stays where it is, whatever
+  // the mailbox's policy. A far actor's mailbox is not seen from here: nothing is kFull, and what finds no room there
+  // is refused there.
+  enum class Offered { kTaken, kRefused, kFull };
+  virtual Offered Offer(std::unique_ptr<Envelope>& envelope) {
+    return Deliver(std::move(envelope)) ? Offered::kTaken : Offered::kRefused;
+  }
+  // After kFull: answers when it is worth while to offer again. An answer is no promise: others may be quicker.
+  virtual void AwaitRoom(Reply<void> room) { room(absl::OkStatus()); }
+
   // Ends the actor before the user messages that wait; what waits on the system lane comes first.
   virtual void Stop() = 0;
 
@@ -65,6 +79,16 @@ inline constexpr Duration kDefaultAskTimeout = absl::Seconds(5);
 // Says what is wrong in a compiler's message.
 template <typename A, typename M>
 struct ActorHasNoHandlerForMessage {};
+namespace internal {
+// Whether a message can be made from these, other than from a message.
+template <typename M, typename... Args>
+inline constexpr bool kBuildsInPlace = std::is_constructible_v<M, Args...>;
+template <typename M, typename First, typename... Rest>
+inline constexpr bool kBuildsInPlace<M, First, Rest...> =
+    !std::same_as<std::remove_cvref_t<First>, M> && std::is_constructible_v<M, First, Rest...>;
+
+absl::Status AskedItself(const Cell& cell);
+}  // namespace internal
 
 // An actor of type A. A value: copy it, send it, keep it; it stays good across restarts of the actor, and keeps
 // nothing alive but a name plate.
@@ -82,16 +106,56 @@ class Address {
 
   // Hands the message over and gives the answer that will come. The timeout covers the wait in the mailbox, the
   // handler, and the way back; when it is over the asker gets kDeadlineExceeded, and a message that is not yet
-  // handled will not be.
+  // handled will not be. kFailedPrecondition, and nothing done: a coroutine asks its own actor, which is not
+  // re-entrant and so could not answer before the coroutine has ended.
   template <typename M>
   requires Handles<A, M> Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout)
   const {
+    if (!kIsControl<M> && internal::coroutine_of == cell_.get()) [[unlikely]] {
+      return ResolvedFuture<ResultOf<M>>(internal::AskedItself(*cell_));
+    }
     const Instant deadline = cell_->executor().DeadlineIn(timeout);
     auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
     auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
     envelope->deadline = deadline;
     cell_->Deliver(std::move(envelope));
     return std::move(future);
+  }
+  // Of a message that is built from the arguments: `co_await greeter.Ask<Greet>("Cinema")`.
+  template <typename M, typename... Args>
+  requires Handles<A, M> && internal::kBuildsInPlace<M, Args...> Future<ResultOf<M>> Ask(Args&&... args)
+  const { return Ask(M(std::forward<Args>(args)...)); }
+  template <typename M, typename... Args>
+  requires Handles<A, M> && std::is_constructible_v<M, Args...> Future<ResultOf<M>> AskWithin(Duration timeout,
+                                                                                              Args&&... args)
+  const { return Ask(M(std::forward<Args>(args)...), timeout); }
+
+  // For coroutines: `absl::Status told = co_await address.TellWait<Count>(1)`. As Tell of a message that is built from
+  // the arguments, and as cheap when there is room. When there is none waits until half the mailbox is empty, those who
+  // wait longest first, whatever the mailbox's policy; once the timeout is over it is told as with Tell. Not OK: it was
+  // not told. kDeadlineExceeded: there was no room; kUnavailable: the actor has terminated or cannot be reached;
+  // kFailedPrecondition: there is no room in the mailbox of the actor that waits, which is not re-entrant.
+  // A far actor's mailbox is not seen from here, so that a tell to it does not wait.
+  template <typename M, typename... Args>
+  requires Handles<A, M> && std::is_constructible_v<M, Args...> internal::RoomAwaiter TellWait(Args&&... args)
+  const { return TellWithin<M>(kDefaultAskTimeout, std::forward<Args>(args)...); }
+  template <typename M, typename... Args>
+  requires Handles<A, M> && std::is_constructible_v<M, Args...> internal::RoomAwaiter TellWithin(Duration timeout,
+                                                                                                 Args&&... args)
+  const {
+    return internal::RoomAwaiter(cell_, std::make_unique<HandlerEnvelope<A, M>>(M(std::forward<Args>(args)...)),
+                                 timeout);
+  }
+
+  // Passes a question on: the actor answers who asked first, within the deadline that it set. The reply of a Tell makes
+  // a Tell. False: refused, and the asker has its error.
+  template <typename M>
+  requires Handles<A, M>
+  bool Forward(M message, Reply<ResultOf<M>> reply) const {
+    const Instant deadline = reply.deadline();
+    auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
+    envelope->deadline = deadline;
+    return cell_->Deliver(std::move(envelope));
   }
 
   // So that a wrong message is an error of one line that says so.

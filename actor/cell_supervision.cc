@@ -41,6 +41,7 @@ void LocalCell::CreateIncarnation(uint64_t after) {
 
 void LocalCell::EndIncarnation() {
   if (actor_ == nullptr) return;
+  CHECK(relations_ == nullptr || relations_->suspended.empty()) << "a coroutine would outlive its actor";
   absl::Status failure = RunGuarded([this] {
     if (state_ == ActorState::kRestarting) {
       actor_->RunRestarting(*this, end_reason_);
@@ -140,6 +141,7 @@ void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
       });
     });
   }
+  EndCoroutines(end_reason_);
   StopChildren();
   ContinueWhenChildless();
 }
@@ -150,6 +152,7 @@ void LocalCell::BeginStop(absl::Status reason) {
   state_ = ActorState::kStopping;
   EndTools();
   end_reason_ = std::move(reason);
+  EndCoroutines(end_reason_);
   StopChildren();
   ContinueWhenChildless();
 }
@@ -215,6 +218,7 @@ void LocalCell::Terminate() {
   // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
   for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
   if (relations_ != nullptr) {
+    relations_->room_waiters.clear();
     for (auto& [id, watcher] : std::exchange(relations_->watchers, {})) watcher->NotifyTerminated(id_, end_reason_);
   }
   // Before the parent is told, which may then end too: a parent is there longer than its children.
@@ -228,6 +232,7 @@ void LocalCell::Terminate() {
 
 void LocalCell::Abandon() {
   state_ = ActorState::kTerminated;
+  EndCoroutines(absl::OkStatus());
   mailbox_.Close();
   relations_.reset();
   actor_.reset();

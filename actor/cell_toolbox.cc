@@ -63,7 +63,9 @@ void LocalCell::UnstashAll() {
 
 void LocalCell::PostReplay() {
   internal::CellToolbox& tools = toolbox();
-  if (tools.replay_posted || (tools.replay.empty() && !tools.draining)) return;
+  // While a coroutine lets nothing in, mail that is replayed waits like any other; it is drained when none waits.
+  const bool ready = tools.replay.empty() ? tools.draining && relations_->suspended.empty() : !user_lane_shut_;
+  if (tools.replay_posted || !ready) return;
   tools.replay_posted = true;
   Post([this] { Replay(); });
 }
@@ -71,10 +73,10 @@ void LocalCell::PostReplay() {
 void LocalCell::Replay() {
   internal::CellToolbox& tools = toolbox();
   tools.replay_posted = false;
-  if (!running()) return;  // the next incarnation goes on with it, or the actor's end
+  if (!user_lane_open()) return;  // a coroutine's end goes on with it, or the next incarnation, or the actor's end
   if (!tools.replay.empty()) HandleMail(PopEnvelope(tools.replay));
   if (!running()) return;
-  if (tools.replay.empty() && tools.draining) return BeginStop(absl::OkStatus());
+  if (tools.replay.empty() && tools.draining && relations_->suspended.empty()) return BeginStop(absl::OkStatus());
   PostReplay();
 }
 

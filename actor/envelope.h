@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "actor/future.h"
 #include "actor/mailbox.h"
 #include "actor/stall_detector.h"
+#include "actor/task.h"
 #include "actor/time.h"
 
 namespace troupe {
@@ -51,7 +53,8 @@ template <typename M>
 inline constexpr bool kIsControl = internal::DeclaredControl<M>;
 
 // The forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), one that is
-// given the Reply and may answer later, and one that takes several messages at once (batch.h).
+// given the Reply and may answer later, and one that takes several messages at once (batch.h). The first two may be
+// coroutines: a Task<ResultOf<M>>, or a Task<> that is given the Reply (task.h).
 template <typename A, typename M>
 concept HandlesNow = requires(A& actor, M message, typename A::Context& context) {
   actor.Handle(std::move(message), context);
@@ -76,12 +79,16 @@ class Envelope : public MailboxItem {
 
   // Hands the message to the actor. An exception of the handler passes through.
   virtual void Invoke(ActorBase& actor, LocalCell& cell) = 0;
+  // Null unless the handler is a coroutine.
+  virtual internal::TaskRun* task() { return nullptr; }
 
   // Answers the asker, if there is one that has no answer yet. The status must not be OK.
   virtual void Fail(const absl::Status& status) = 0;
 
   // On the system lane.
   bool control = false;
+  // The handler is a coroutine and waits: this must be kept until it has ended.
+  bool suspended = false;
   // When the asker stops waiting; Never for a Tell.
   Instant deadline = Instant::Never();
 };
@@ -133,6 +140,30 @@ class MessageEnvelope : public Envelope {
   internal::FutureRef<ResultOf<M>> held_;
 };
 
+namespace internal {
+// What the handler of a message returns; void, if it takes batches.
+template <typename A, typename M>
+struct HandlerReturn {
+  using Type = void;
+};
+template <typename A, typename M>
+requires HandlesNow<A, M>
+struct HandlerReturn<A, M> {
+  using Type = decltype(std::declval<A&>().Handle(std::declval<M>(), std::declval<typename A::Context&>()));
+};
+template <typename A, typename M>
+requires HandlesLater<A, M>
+struct HandlerReturn<A, M> {
+  using Type = decltype(std::declval<A&>().Handle(std::declval<M>(), std::declval<Reply<troupe::ResultOf<M>>>(),
+                                                  std::declval<typename A::Context&>()));
+};
+
+template <typename A>
+concept DeclaredReentrant = requires {
+  requires A::kReentrant;
+};
+}  // namespace internal
+
 // A message for an actor of known type.
 template <typename A, typename M>
 requires Handles<A, M>
@@ -170,6 +201,53 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
 
  private:
   void MoveTo(Batch<M>& batch) { batch.Add(std::move(this->message_), this->TakeReply()); }
+};
+
+// One whose handler is a coroutine.
+template <typename A, typename M>
+requires Handles<A, M> && internal::kIsTask<typename internal::HandlerReturn<A, M>::Type>
+class HandlerEnvelope<A, M> final : public MessageEnvelope<M>, private internal::TaskRun {
+  using R = ResultOf<M>;
+  using HandlerTask = typename internal::HandlerReturn<A, M>::Type;
+  using Ends = decltype(std::declval<HandlerTask>().coroutine().promise().Take());
+  static_assert(!HandlesLater<A, M> || std::is_void_v<Ends>, "a coroutine that is given the Reply must be a Task<>");
+  static_assert(HandlesLater<A, M> || std::is_same_v<Ends, Outcome<R>> || (std::is_void_v<Ends> && std::is_void_v<R>),
+                "a coroutine that handles this message must be a Task of its Result, or be given the Reply");
+
+ public:
+  using MessageEnvelope<M>::MessageEnvelope;
+  using MessageEnvelope<M>::operator new;
+  using MessageEnvelope<M>::operator delete;
+
+  void Invoke(ActorBase& base, LocalCell& cell) override {
+    internal::turn_mark.Handling(&typeid(M));
+    A& actor = static_cast<A&>(base);
+    context_.emplace(cell, this);
+    if constexpr (HandlesLater<A, M>) {
+      task_.emplace(actor.Handle(std::move(this->message_), this->LendReply(), *context_));
+    } else {
+      task_.emplace(actor.Handle(std::move(this->message_), *context_));
+    }
+    task_->coroutine().promise().run = this;
+    this->Begin(cell, *this, internal::DeclaredReentrant<A>, task_->coroutine());
+    this->suspended = !this->done();
+  }
+  internal::TaskRun* task() override { return this; }
+
+ private:
+  void Complete() override {
+    auto& promise = task_->coroutine().promise();
+    if constexpr (std::is_void_v<Ends>) {
+      promise.Take();
+      if (this->reply_.asked() && !internal::FailurePending(this->cell())) this->reply_(absl::OkStatus());
+    } else {
+      Ends outcome = promise.Take();
+      if (!internal::FailurePending(this->cell())) this->reply_(std::move(outcome));
+    }
+  }
+
+  std::optional<typename A::Context> context_;
+  std::optional<HandlerTask> task_;  // ends before what it uses
 };
 
 }  // namespace troupe

@@ -22,10 +22,28 @@ template <typename R>
 using Outcome =
     std::conditional_t<std::is_void_v<R>, absl::Status, absl::StatusOr<std::conditional_t<std::is_void_v<R>, int, R>>>;
 
+namespace internal {
+template <typename O>
+struct ResultInOutcome;
+template <>
+struct ResultInOutcome<absl::Status> {
+  using Type = void;
+};
+template <typename R>
+struct ResultInOutcome<absl::StatusOr<R>> {
+  using Type = R;
+};
+template <typename O>
+using ResultIn = typename ResultInOutcome<O>::Type;
+}  // namespace internal
+
 // Whether this thread is inside an actor's turn, where waiting would hold up every actor of its worker.
 bool InActorTurn();
 
 namespace internal {
+
+template <typename R>
+class FutureAwaiter;
 
 // What is called once with the outcome.
 template <typename R>
@@ -62,8 +80,11 @@ class FutureState final : public Deadline {
   // Arms the deadline, which must be done before the state is shared.
   void SetDeadline(Executor& executor, Instant deadline) {
     executor_ = &executor;
+    deadline_ = deadline;
     executor.Arm(*this, deadline);
   }
+  Instant deadline() const { return deadline_; }
+  bool resolved() const { return (flags_.load(std::memory_order_relaxed) & kResolved) != 0; }
 
   void Expire(const absl::Status& status) override { Resolve(status); }
 
@@ -82,17 +103,25 @@ class FutureState final : public Deadline {
 
   // The answering end is gone without an answer.
   void Abandon() {
-    if ((flags_.fetch_or(kAbandoned, std::memory_order_acq_rel) & kHeld) == 0) ResolveAbandoned();
+    if (flags_.fetch_or(kAbandoned, std::memory_order_acq_rel) < kHeldOnce) ResolveAbandoned();
   }
 
-  // While a handler runs, a Reply that dies is not an answer yet: it may die because the handler fails.
-  void Hold() { flags_.fetch_or(kHeld, std::memory_order_acq_rel); }
+  // The asker, which waits with Then, waits no more. The waiter is destroyed, now or by whoever is about to answer it.
+  void Cancel() {
+    if ((flags_.fetch_or(kResolved, std::memory_order_acq_rel) & kResolved) != 0) return;
+    if (executor_ != nullptr) executor_->Disarm(*this);
+    waiter_.reset();
+  }
+
+  // While a handler runs, a Reply that dies is not an answer yet: it may die because the handler fails. A question that
+  // was passed on is held by several.
+  void Hold() { flags_.fetch_add(kHeldOnce, std::memory_order_acq_rel); }
   // The handler has ended, with this failure or OK.
   void Release(const absl::Status& failure) {
-    const uint32_t before = flags_.fetch_and(~kHeld, std::memory_order_acq_rel);
+    const uint32_t before = flags_.fetch_sub(kHeldOnce, std::memory_order_acq_rel);
     if (!failure.ok()) {
       Resolve(failure);
-    } else if ((before & kAbandoned) != 0) {
+    } else if ((before & kAbandoned) != 0 && before < 2 * kHeldOnce) {
       ResolveAbandoned();
     }
   }
@@ -100,6 +129,11 @@ class FutureState final : public Deadline {
   Outcome<R> Wait() {
     WaitForBits(flags_, kReady);
     return *std::move(outcome_);
+  }
+  // The asker's, once only. Null: it is not there yet.
+  std::optional<Outcome<R>> TakeIfReady() {
+    if ((flags_.load(std::memory_order_acquire) & kReady) == 0) return std::nullopt;
+    return std::move(outcome_);
   }
 
   void Then(std::unique_ptr<Waiter<R>> waiter) {
@@ -113,8 +147,8 @@ class FutureState final : public Deadline {
   static constexpr uint32_t kResolved = 1;  // there is an outcome, and no other will be taken
   static constexpr uint32_t kReady = 2;     // it is in outcome_
   static constexpr uint32_t kWaiter = 4;    // waiter_ is set
-  static constexpr uint32_t kHeld = 8;
-  static constexpr uint32_t kAbandoned = 16;
+  static constexpr uint32_t kAbandoned = 8;
+  static constexpr uint32_t kHeldOnce = 16;  // counted from here up
 
   void ResolveAbandoned() {
     Resolve(absl::UnknownError("the actor ended or let the question go; what it did before is unknown"));
@@ -126,6 +160,7 @@ class FutureState final : public Deadline {
 
   // Fixed once SetDeadline has returned.
   Executor* executor_ = nullptr;
+  Instant deadline_ = Instant::Never();
 
   std::atomic<uint32_t> flags_{0};
   // Of whoever resolves it until kReady, then of the asker.
@@ -187,6 +222,8 @@ class [[nodiscard]] Future {
   void Then(F callback) && {
     state_->Then(std::make_unique<internal::WaiterOf<R, F>>(std::move(callback)));
   }
+  // In a coroutine of an actor: `co_await std::move(future)` gives the outcome, in a turn of this incarnation.
+  internal::FutureAwaiter<R> operator co_await() &&;
   // For Context.
   void ThenAnswer(std::unique_ptr<internal::Waiter<R>> waiter) && { state_->Then(std::move(waiter)); }
 
@@ -214,6 +251,10 @@ class Reply {
 
   // False for a Tell, and once answered.
   bool asked() const { return static_cast<bool>(state_); }
+  // Whether somebody still waits: no answer yet, and the deadline is not over.
+  bool awaited() const { return state_ && !state_->resolved(); }
+  // When the asker stops waiting; Never for a Tell, and once answered.
+  Instant deadline() const { return state_ ? state_->deadline() : Instant::Never(); }
 
   // For the envelope: what it holds while the handler has this.
   const internal::FutureRef<R>& state() const { return state_; }
@@ -235,6 +276,13 @@ template <typename R>
 std::pair<Future<R>, Reply<R>> MakeFuture(Executor& executor, Instant deadline) {
   auto* state = new internal::FutureState<R>(/*refs=*/2);
   state->SetDeadline(executor, deadline);
+  return {Future<R>(internal::FutureRef<R>(state)), Reply<R>(internal::FutureRef<R>(state))};
+}
+
+// Both ends of one answer that has no deadline: whoever has the Reply must see to it that it ends.
+template <typename R>
+std::pair<Future<R>, Reply<R>> MakeFuture() {
+  auto* state = new internal::FutureState<R>(/*refs=*/2);
   return {Future<R>(internal::FutureRef<R>(state)), Reply<R>(internal::FutureRef<R>(state))};
 }
 

@@ -162,6 +162,118 @@ INSTANTIATE_TEST_SUITE_P(All, MailboxInterleavingTest,
                                                .name = "ShutAtFirst", .senders = {"uus", "uu"}, .begins_shut = true}),
                          [](const auto& info) { return info.param.name; });
 
+// Senders that wait for room, as LocalCell has them: one whose item comes back sends word by the system lane, and goes
+// on when the turn tells it that there is room.
+struct RoomCase {
+  std::string name;
+  size_t capacity = 1;
+  int senders = 2;
+  int each = 2;
+  int batch = 1;
+  // A sender that is told goes on while the turn still runs, or after it.
+  bool goes_on_in_the_turn = false;
+};
+
+class RoomModel {
+ public:
+  explicit RoomModel(const RoomCase& its_case)
+      : case_(its_case),
+        mailbox_(its_case.capacity, Overflow::kReject),
+        sent_(its_case.senders),
+        read_(its_case.senders) {
+    mailbox_.EndTurn(/*user_lane=*/true);
+  }
+
+  void Send(int sender) {
+    int& sent = sent_[static_cast<size_t>(sender)];
+    while (sent < case_.each) {
+      // Before the push, which may end in a turn that another runs.
+      const int number = sent++;
+      auto result = mailbox_.Push(std::make_unique<NumberedItem>(sender, number, MailboxLane::kUser),
+                                  MailboxLane::kUser, /*may_drop=*/false);
+      if (result.wake) RunTurns();
+      if (result.dropped == nullptr) continue;
+      sent = number;
+      auto word = std::make_unique<NumberedItem>(sender, number, MailboxLane::kSystem);
+      if (mailbox_.Push(std::move(word), MailboxLane::kSystem).wake) RunTurns();
+      return;
+    }
+  }
+
+  // What went wrong, once all have sent; empty when nothing did.
+  std::string Fault() const {
+    if (!fault_.empty()) return fault_;
+    for (const int read : read_) {
+      if (read != case_.each) return "a sender waits for ever";
+    }
+    return mailbox_.depth() == 0 ? "" : "the depth does not come back to 0";
+  }
+
+ private:
+  void RunTurns() {
+    for (bool more = true; more;) {
+      std::vector<int> told;
+      for (int i = 0; i < case_.batch; ++i) {
+        std::unique_ptr<MailboxItem> item = mailbox_.Pop(/*user_lane=*/true);
+        if (item == nullptr) break;
+        const auto& numbered = static_cast<NumberedItem&>(*item);
+        if (numbered.lane == MailboxLane::kUser) {
+          if (read_[static_cast<size_t>(numbered.sender)]++ != numbered.number) fault_ = "lost, doubled or overtaken";
+        } else {
+          (mailbox_.HalfEmpty() ? told : waiters_).push_back(numbered.sender);
+        }
+      }
+      if (!waiters_.empty() && mailbox_.HalfEmpty()) {
+        told.insert(told.end(), waiters_.begin(), waiters_.end());
+        waiters_.clear();
+      }
+      if (case_.goes_on_in_the_turn) {
+        for (const int sender : std::exchange(told, {})) Send(sender);
+      }
+      more = mailbox_.EndTurn(/*user_lane=*/true);
+      for (const int sender : told) Send(sender);
+    }
+  }
+
+  const RoomCase case_;
+  BasicMailbox<ModelAtomic> mailbox_;
+  std::vector<int> sent_;
+  std::vector<int> read_;
+  std::vector<int> waiters_;
+  std::string fault_;
+};
+
+class RoomInterleavingTest : public ::testing::TestWithParam<RoomCase> {};
+
+TEST_P(RoomInterleavingTest, NobodyWaitsForRoomForEverInAnySchedule) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "one thread that changes its stacks by itself: nothing for a sanitizer to see";
+#endif
+  std::unique_ptr<RoomModel> model;
+  ScheduleExplorer explorer;
+  const uint64_t schedules = explorer.Run(
+      kPreemptions,
+      [&] {
+        model = std::make_unique<RoomModel>(GetParam());
+        Threads threads;
+        for (int i = 0; i < GetParam().senders; ++i) threads.push_back([&model, i] { model->Send(i); });
+        return threads;
+      },
+      [&] {
+        EXPECT_EQ(model->Fault(), "");
+        return model->Fault().empty();
+      });
+  RecordProperty("schedules", std::to_string(schedules));
+  EXPECT_GT(schedules, 500u);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RoomInterleavingTest,
+                         ::testing::Values(RoomCase{.name = "RoomForOne"},
+                                           RoomCase{.name = "RoomForTwo", .capacity = 2, .each = 3, .batch = 2},
+                                           RoomCase{.name = "ThreeSenders", .senders = 3, .batch = 2},
+                                           RoomCase{.name = "DuringTheTurn", .batch = 2, .goes_on_in_the_turn = true}),
+                         [](const auto& info) { return info.param.name; });
+
 // Owner and thieves. The owner pushes and pops in turn, thieves steal and empty what they stole.
 struct ReadyCase {
   std::string name;

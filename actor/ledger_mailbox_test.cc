@@ -76,7 +76,7 @@ class Observer : public Actor<Observer> {
 };
 
 TEST(MailboxLimitTest, NoPolicyEverDropsAControlMessageOrANotice) {
-  for (Overflow overflow : {Overflow::kReject, Overflow::kDropOldest}) {
+  for (Overflow overflow : {Overflow::kReject, Overflow::kDropNewest, Overflow::kDropOldest}) {
     for (uint64_t seed = 1; seed <= 20; ++seed) {
       TestSystem test(seed);
       std::vector<std::string> seen;

@@ -300,6 +300,63 @@ TEST_P(SeamTest, UnwatchTakesItBack) {
   EXPECT_THAT(seen_, IsEmpty());
 }
 
+// Passes what it is asked on to a notebook, and tells it with patience.
+struct WriteDown {
+  using Result = std::string;
+  std::string text;
+};
+class Clerk : public Actor<Clerk> {
+ public:
+  explicit Clerk(Address<Notebook> notebook) : notebook_(std::move(notebook)) {}
+  void Handle(ReadNotes question, Reply<std::vector<std::string>> reply, Context&) {
+    notebook_.Forward(question, std::move(reply));
+  }
+  void Handle(Note note, Reply<void> reply, Context&) { notebook_.Forward(std::move(note), std::move(reply)); }
+  void Handle(Crash crash, Reply<std::string> reply, Context&) { notebook_.Forward(crash, std::move(reply)); }
+  Task<std::string> Handle(WriteDown order, Context&) {
+    absl::Status told = co_await notebook_.TellWithin<Note>(absl::Seconds(1), order.text);
+    co_return told.ToString();
+  }
+
+ private:
+  Address<Notebook> notebook_;
+};
+
+TEST_P(SeamTest, AForwardedQuestionIsAnsweredToItsFirstAskerAndAForwardedTellIsATell) {
+  Address<Clerk> clerk = here_.system.Spawn<Clerk>(Spawn());
+  EXPECT_TRUE(clerk.Tell(Note{"told"}));
+  Settle();
+  EXPECT_TRUE(here_.Await(clerk.Ask(Note{"asked"})).ok());
+  EXPECT_THAT(*here_.Await(clerk.Ask(ReadNotes{})), ElementsAre("told", "asked"));
+  EXPECT_THAT(std::string(here_.Await(clerk.Ask(Crash{})).status().message()), HasSubstr("ink spilled"));
+}
+
+TEST_P(SeamTest, AForwardedQuestionKeepsItsAskersDeadline) {
+  Address<Notebook> deaf = SpawnDeaf(/*mailbox_capacity=*/10);
+  Address<Clerk> clerk = here_.system.Spawn<Clerk>(deaf);
+  const Instant start = here_.simulator.Now();
+  absl::Status status = here_.Await(clerk.Ask(Note{"too late"}, absl::Milliseconds(300)));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  EXPECT_EQ(here_.simulator.Now() - start, absl::Milliseconds(300));
+  here_.simulator.RunFor(absl::Minutes(2));
+  EXPECT_THAT(*here_.Await(deaf.Ask(ReadNotes{})), IsEmpty()) << "it was not handled once nobody waited";
+}
+
+TEST_P(SeamTest, AQuestionForwardedToOneThatIsGoneIsUnavailable) {
+  Address<Notebook> notebook = Spawn();
+  notebook.Stop();
+  Settle();
+  absl::Status status = here_.Await(here_.system.Spawn<Clerk>(notebook).Ask(ReadNotes{})).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+}
+
+TEST_P(SeamTest, ATellThatWaitsForRoomArrivesWhereThereIsRoom) {
+  Address<Notebook> notebook = Spawn();
+  EXPECT_EQ(*here_.Await(here_.system.Spawn<Clerk>(notebook).Ask<WriteDown>("patient")), "OK");
+  Settle();
+  EXPECT_THAT(*here_.Await(notebook.Ask(ReadNotes{})), ElementsAre("patient"));
+}
+
 // What only a far actor can do to its friends. The statuses are those of cluster/remote_actors.h.
 
 class FarSeamTest : public SeamTest {};
@@ -312,6 +369,15 @@ TEST_P(FarSeamTest, WithoutAWayThereATellIsRefusedAndAnAskIsUnavailable) {
   EXPECT_FALSE(notebook.Tell(Note{"into the void"}));
   const Instant start = here_.simulator.Now();
   EXPECT_TRUE(absl::IsUnavailable(here_.Await(notebook.Ask(ReadNotes{})).status()));
+  EXPECT_EQ(here_.simulator.Now(), start);
+}
+
+TEST_P(FarSeamTest, ATellThatWouldWaitForRoomDoesNotWaitForAMailboxThatIsNotSeenFromHere) {
+  Address<Clerk> clerk = here_.system.Spawn<Clerk>(SpawnDeaf(/*mailbox_capacity=*/1));
+  const Instant start = here_.simulator.Now();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(*here_.Await(clerk.Ask<WriteDown>("refused there, if at all")), "OK");
+  link_.Cut();
+  EXPECT_THAT(*here_.Await(clerk.Ask<WriteDown>("no way")), HasSubstr("UNAVAILABLE"));
   EXPECT_EQ(here_.simulator.Now(), start);
 }
 

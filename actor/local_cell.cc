@@ -79,7 +79,7 @@ LocalCell::~LocalCell() = default;
 Executor& LocalCell::executor() { return system_.executor(); }
 
 void LocalCell::Refuse(absl::Status reason) {
-  begun_ = true;
+  incarnation_ = 1;  // so that its first turn begins none
   Post([this, reason = std::move(reason)] {
     LOG(WARNING) << label() << " does not begin: " << reason.message();
     BeginStop(reason);
@@ -99,7 +99,7 @@ bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
   const bool closed = result.outcome == Mailbox::PushResult::kClosed;
   Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull,
        static_cast<Envelope&>(*result.dropped));
-  return !closed && mailbox_.drops_oldest();
+  return !closed && mailbox_.overflow() != Overflow::kReject;
 }
 
 bool LocalCell::PostSignal(std::unique_ptr<Signal> signal) {
@@ -158,8 +158,7 @@ class TurnClock {
 void LocalCell::RunTurn(int max_messages) {
   internal::turn_mark.Begin(id_.value);
   int handled = 0;
-  if (!begun_) {
-    begun_ = true;
+  if (incarnation_ == 0) {
     internal::turn_mark.Handling(nullptr);
     CreateIncarnation(/*after=*/0);
     ++handled;
@@ -171,7 +170,7 @@ void LocalCell::RunTurn(int max_messages) {
   TurnClock clock;
   while (handled < max_messages) {
     std::unique_ptr<MailboxItem> item =
-        streams_ready_ ? NextBesideStreams(/*user_lane=*/running()) : mailbox_.Pop(/*user_lane=*/running());
+        streams_ready_ ? NextBesideStreams(user_lane_open()) : mailbox_.Pop(user_lane_open());
     if (item == nullptr) break;
     HandleItem(std::move(item));
     if (clock.Expired(executor_, ++handled)) break;
@@ -186,7 +185,8 @@ void LocalCell::RunTurn(int max_messages) {
   if (streams_ready_) [[unlikely]] {
     ComeBackForStreams();
   }
-  if (mailbox_.EndTurn(/*user_lane=*/running())) executor_.Schedule(*this);
+  if (relations_ != nullptr && !relations_->room_waiters.empty()) TellRoomWaiters();
+  if (mailbox_.EndTurn(user_lane_open())) executor_.Schedule(*this);
 }
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
@@ -212,8 +212,9 @@ void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
   if (!failure.ok()) [[unlikely]] {
-    envelope->Fail(failure);
-    HandleFailure(std::move(failure));
+    FailHandler(std::move(envelope), std::move(failure));
+  } else if (envelope->suspended) [[unlikely]] {
+    KeepSuspended(std::move(envelope));
   }
   StopIfRequested();
 }

@@ -10,6 +10,7 @@
 #define TROUPE_ACTOR_LOCAL_CELL_H_
 
 #include <atomic>
+#include <coroutine>
 #include <cstdint>
 #include <exception>
 #include <map>
@@ -97,6 +98,8 @@ class LocalCell : public Cell, public Runnable {
 
   // From any thread.
   bool Deliver(std::unique_ptr<Envelope> envelope) override;
+  Offered Offer(std::unique_ptr<Envelope>& envelope) override;
+  void AwaitRoom(Reply<void> room) override;
   void Stop() override;
   void AddWatcher(std::shared_ptr<Cell> watcher) override;
   void RemoveWatcher(ActorId watcher) override;
@@ -144,6 +147,8 @@ class LocalCell : public Cell, public Runnable {
   void StopAfterCallback() { stop_requested_ = true; }
   // Guarded; not when that incarnation has ended.
   void RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback);
+  // Goes on with a coroutine of this incarnation.
+  void Resume(internal::TaskRun& run, std::coroutine_handle<> at);
   void AdoptChild(std::shared_ptr<LocalCell> child);
   void Fail(absl::Status status);
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook);
@@ -206,9 +211,13 @@ class LocalCell : public Cell, public Runnable {
     TimerTable timers;
     std::vector<std::shared_ptr<NameFollower>> following;
     std::unique_ptr<internal::CellStreams> streams;
-    std::vector<std::unique_ptr<Envelope>> deferred;  // control messages that came while not running
-    std::optional<RestartBudget> budget;              // from the first failure on
-    int failures_in_a_row = 0;                        // without an incarnation that lasted between them
+    std::vector<std::unique_ptr<Envelope>> deferred;   // control messages that came while not running
+    std::vector<std::unique_ptr<Envelope>> suspended;  // whose handlers are coroutines that wait
+    size_t most_suspended = 1;                         // from so many on the user lane is shut
+    std::vector<Reply<void>> room_waiters;             // to be told when the mailbox is half empty
+    size_t room_waiters_limit = 16;
+    std::optional<RestartBudget> budget;  // from the first failure on
+    int failures_in_a_row = 0;            // without an incarnation that lasted between them
     std::unique_ptr<internal::CellToolbox> toolbox;
     std::exception_ptr exception;  // behind the failure that is about to be handled
     // Of a parent whose children restart together.
@@ -243,6 +252,7 @@ class LocalCell : public Cell, public Runnable {
 
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
+  bool user_lane_open() const { return running() && !user_lane_shut_; }
   Relations& relations();
   bool childless() const { return relations_ == nullptr || relations_->children.empty(); }
   void HandleItem(std::unique_ptr<MailboxItem> item);
@@ -267,6 +277,13 @@ class LocalCell : public Cell, public Runnable {
     }
     return std::exchange(pending_failure_, absl::OkStatus());
   }
+  // Of a handler that failed: its asker is told, then it counts as the actor's.
+  void FailHandler(std::unique_ptr<Envelope> envelope, absl::Status failure);
+  void KeepSuspended(std::unique_ptr<Envelope> envelope);
+  std::unique_ptr<Envelope> TakeSuspended(internal::TaskRun& run);
+  // Their askers get the reason, or, if that is OK, kUnknown.
+  void EndCoroutines(const absl::Status& reason);
+  void TellRoomWaiters();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);
@@ -332,13 +349,13 @@ class LocalCell : public Cell, public Runnable {
   std::atomic<ActorState> state_{ActorState::kStarting};
 
   // Touched only in the actor's turn.
-  bool begun_ = false;
   bool stop_requested_ = false;  // by a callback of the actor's own
+  bool user_lane_shut_ = false;  // a coroutine waits that lets no other message in
   bool notes_activity_ = false;  // for the idle timeout
   bool streams_ready_ = false;   // something may wait in a stream
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
-  uint32_t incarnation_ = 0;
+  uint32_t incarnation_ = 0;  // 0 before its first turn
   std::unique_ptr<ActorBase> actor_;
   Instant started_;               // about when the incarnation began
   absl::Status pending_failure_;  // reported by the current callback

@@ -3,8 +3,10 @@
 //   Threads:  any thread may push; only the actor's turn pops, ends the turn and closes.
 //   Ordering: within a lane, in the order of the pushes. The system lane outranks the user lane.
 //   Limits:   the user lane holds `capacity` items, at most kMaxMailboxCapacity; past it Push hands the new one back,
-//             or the oldest, as the overflow policy says. An item counts until the end of the turn that pops it, or
-//             until the turn looks for more. The system lane has no limit: what may go there bounds itself.
+//             or the oldest, as the overflow policy says. Who wants to wait for room asks to have it back in any case,
+//             sends word by the system lane, and is told when the turn finds the lane HalfEmpty. An item counts until
+//             the end of the turn that pops it, or until the turn looks for more. The system lane has no limit: what
+//             may go there bounds itself.
 //   Lifetime: Close is final and hands back what was not read, so that each asker can be told.
 //
 // One word holds everything that senders and the turn agree on: the newest item of a stack that both lanes share, the
@@ -30,9 +32,12 @@
 
 namespace troupe {
 
-enum class Overflow {
+// What becomes of a Tell or Ask that finds the mailbox full. Whoever rather waits for room says so itself:
+// Address::TellWait.
+enum class Overflow : uint8_t {
   kReject,      // the new message is refused; its sender is told
-  kDropOldest,  // the message that has waited longest makes room
+  kDropNewest,  // the new message is dropped; its sender is not told, but its asker is
+  kDropOldest,  // the message that has waited longest makes room; its asker is told
 };
 
 enum class MailboxLane : uint8_t { kUser, kSystem };
@@ -113,13 +118,15 @@ class BasicMailbox {
 
   // Begins scheduled, and with its user lane not open, as within a turn.
   BasicMailbox(size_t capacity, Overflow overflow)
-      : capacity_(static_cast<uint32_t>(capacity)),
+      : overflow_(overflow),
+        capacity_(static_cast<uint32_t>(capacity)),
         dropping_(overflow == Overflow::kDropOldest ? std::make_shared<DroppingLane>() : nullptr) {
     CHECK(capacity > 0 && capacity <= kMaxMailboxCapacity) << "a mailbox holds 1 to " << kMaxMailboxCapacity;
   }
   ~BasicMailbox() { Close(); }
 
-  PushResult Push(std::unique_ptr<MailboxItem> item, MailboxLane lane);
+  // With may_drop false a full user lane gives the new item back whatever the policy.
+  PushResult Push(std::unique_ptr<MailboxItem> item, MailboxLane lane, bool may_drop = true);
 
   // The next item for the turn; with user_lane false only the system lane's. Null when there is none.
   std::unique_ptr<MailboxItem> Pop(bool user_lane);
@@ -132,12 +139,16 @@ class BasicMailbox {
   // for Pop: without it waiting user items do not wake the actor.
   bool EndTurn(bool user_lane);
 
+  // In the turn: counts off what it has popped, and says whether the user lane holds half its capacity at most, which
+  // is the time to tell those who wait for room. If it holds more, there will be another turn.
+  bool HalfEmpty();
+
   // Refuses everything from now on, and gives what was not read, the system lane's first.
   std::vector<std::unique_ptr<MailboxItem>> Close();
 
   size_t depth() const;
   size_t capacity() const { return capacity_; }
-  bool drops_oldest() const { return dropping_ != nullptr; }
+  Overflow overflow() const { return overflow_; }
 
  private:
   // From the low end: flags, the newest item's address, the depth.
@@ -161,7 +172,7 @@ class BasicMailbox {
     return (word & kScheduled) == 0 && (lane == MailboxLane::kSystem || (word & kUserLaneShut) == 0);
   }
 
-  PushResult PushDropping(std::unique_ptr<MailboxItem> item);
+  PushResult PushDropping(std::unique_ptr<MailboxItem> item, bool may_drop);
   std::unique_ptr<MailboxItem> PopDropping();
   // Sorts a stack, not an empty one, into the turn's queues.
   void TakeStack(MailboxItem* newest);
@@ -171,6 +182,7 @@ class BasicMailbox {
   Atomic<uint64_t> word_{kScheduled | kUserLaneShut};
   // Something may be on the system lane's side of the stack. Apart from the word, which senders wrest from the turn.
   Atomic<bool> system_hint_{false};
+  const Overflow overflow_;
   const uint32_t capacity_;
   // Touched only in the actor's turn.
   uint32_t popped_ = 0;  // user items that the depth still counts
@@ -183,13 +195,13 @@ class BasicMailbox {
 
 template <template <typename> class Atomic>
 typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem> item,
-                                                                     MailboxLane lane) {
+                                                                     MailboxLane lane, bool may_drop) {
   PushResult result;
   if (lane == MailboxLane::kSystem) {
     // Before the swap, after which the actor may be gone.
     system_hint_.store(true, std::memory_order_relaxed);
   } else if (dropping_ != nullptr) {
-    return PushDropping(std::move(item));
+    return PushDropping(std::move(item), may_drop);
   }
   item->lane_ = lane;
   uint64_t word = word_.load(std::memory_order_relaxed);
@@ -213,14 +225,16 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique
 }
 
 template <template <typename> class Atomic>
-typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem> item) {
+typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem> item,
+                                                                             bool may_drop) {
   PushResult result;
   std::lock_guard lock(dropping_->mutex);
+  const bool full = dropping_->size == capacity_;
   uint64_t word = word_.load(std::memory_order_relaxed);
   bool wake = false;
   do {
-    if ((word & kClosed) != 0) {
-      result.outcome = PushResult::kClosed;
+    if ((word & kClosed) != 0 || (full && !may_drop)) {
+      result.outcome = (word & kClosed) != 0 ? PushResult::kClosed : PushResult::kFull;
       result.dropped = std::move(item);
       return result;
     }
@@ -228,7 +242,7 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std
   } while (wake &&
            !word_.compare_exchange_weak(word, word | kScheduled, std::memory_order_acq_rel, std::memory_order_relaxed));
   result.wake = wake;
-  if (dropping_->size == capacity_) {
+  if (full) {
     result.outcome = PushResult::kFull;
     result.dropped = dropping_->items.Pop();
     --dropping_->size;
@@ -332,6 +346,17 @@ bool BasicMailbox<Atomic>::EndTurn(bool user_lane) {
     if (word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed)) return more;
     popped_ = popped;
   }
+}
+
+template <template <typename> class Atomic>
+bool BasicMailbox<Atomic>::HalfEmpty() {
+  uint64_t word = word_.load(std::memory_order_relaxed);
+  while (popped_ > 0) {
+    const uint64_t next = word - popped_ * kOneDeep;
+    if (!word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+    popped_ = 0;
+  }
+  return depth() <= capacity_ / 2;
 }
 
 template <template <typename> class Atomic>

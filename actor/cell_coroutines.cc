@@ -1,0 +1,188 @@
+// Coroutines of an actor, and those who wait for room in its mailbox.
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "actor/actor.h"
+#include "actor/actor_system.h"
+#include "actor/await.h"
+#include "actor/local_cell.h"
+#include "actor/task.h"
+
+namespace troupe {
+namespace internal {
+
+constinit thread_local const Cell* coroutine_of = nullptr;
+
+void TaskRun::Run(std::coroutine_handle<> at) {
+  coroutine_of = reentrant_ ? nullptr : cell_;
+  while (at) {
+    at.resume();
+    at = std::exchange(next_, nullptr);
+  }
+  coroutine_of = nullptr;
+  if (done()) Complete();
+}
+
+absl::Status AskedItself(const Cell& cell) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("a coroutine of ", cell.label(), " asked its own actor, which is not re-entrant and cannot answer"));
+}
+
+RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout)
+    : envelope_(std::move(envelope)), timeout_(timeout) {
+  if (!Offer(to)) to_ = to;
+}
+
+bool RoomAwaiter::Offer(const std::shared_ptr<Cell>& to) {
+  switch (to->Offer(envelope_)) {
+    case Cell::Offered::kFull:
+      return false;
+    case Cell::Offered::kRefused:
+      status_ = to->alive() ? absl::UnavailableError(absl::StrCat(to->label(), " cannot be reached"))
+                            : DeadLetterStatus(DeadLetterReason::kTerminated, to->label());
+      break;
+    case Cell::Offered::kTaken:
+      break;
+  }
+  // A cell of another layer may leave it.
+  envelope_ = nullptr;
+  return true;
+}
+
+bool RoomAwaiter::BeginToWait(TaskRun& run, std::coroutine_handle<> coroutine) {
+  run_ = &run;
+  coroutine_ = coroutine;
+  if (coroutine_of == to_.get()) {
+    GiveUp(absl::FailedPreconditionError(absl::StrCat("a coroutine of ", to_->label(),
+                                                      " cannot wait for room in the mailbox of its own actor, which is "
+                                                      "not re-entrant")));
+    return false;
+  }
+  deadline_ = to_->executor().DeadlineIn(timeout_);
+  AwaitRoom();
+  return true;
+}
+
+void RoomAwaiter::AwaitRoom() {
+  auto* state = new FutureState<void>(/*refs=*/2);
+  state->SetDeadline(to_->executor(), deadline_);
+  Reply<void> room{FutureRef<void>(state)};
+  Wait(*run_, coroutine_, FutureRef<void>(state));
+  to_->AwaitRoom(std::move(room));
+}
+
+void RoomAwaiter::OnAnswer(absl::Status outcome) {
+  if (absl::IsDeadlineExceeded(outcome)) {
+    GiveUp(
+        absl::DeadlineExceededError(absl::StrCat("no room in the mailbox of ", to_->label(), " before the deadline")));
+  } else if (!Offer(to_)) {
+    return AwaitRoom();
+  }
+  Resume();
+}
+
+void RoomAwaiter::GiveUp(const absl::Status& status) {
+  if (!to_->Deliver(std::move(envelope_))) status_ = status;
+}
+
+SleepAwaiter::SleepAwaiter(Executor& executor, Duration duration) : state_(new FutureState<void>()) {
+  state_->SetDeadline(executor, executor.DeadlineIn(duration));
+}
+
+}  // namespace internal
+
+void LocalCell::KeepSuspended(std::unique_ptr<Envelope> envelope) {
+  // The user lane is shut long before; control messages and timers are not held up by that.
+  constexpr size_t kAtLeast = 64;
+  Relations& own = relations();
+  if (own.suspended.size() >= std::max(mailbox_.capacity(), kAtLeast)) {
+    envelope->Fail(
+        absl::UnknownError(absl::StrCat("too many handlers of ", label(), " wait already; this one was ended")));
+    system_.CountDeadLetter(DeadLetterReason::kMailboxFull, *this, *envelope);
+    return;
+  }
+  internal::TaskRun& run = *envelope->task();
+  run.place = own.suspended.size();
+  own.most_suspended = run.reentrant() ? mailbox_.capacity() : 1;
+  own.suspended.push_back(std::move(envelope));
+  user_lane_shut_ = own.suspended.size() >= own.most_suspended;
+}
+
+std::unique_ptr<Envelope> LocalCell::TakeSuspended(internal::TaskRun& run) {
+  auto& suspended = relations_->suspended;
+  std::unique_ptr<Envelope> taken = std::exchange(suspended[run.place], std::move(suspended.back()));
+  suspended.pop_back();
+  if (run.place < suspended.size()) suspended[run.place]->task()->place = run.place;
+  user_lane_shut_ = suspended.size() >= relations_->most_suspended;
+  if (relations_->toolbox != nullptr) PostReplay();
+  return taken;
+}
+
+void LocalCell::Resume(internal::TaskRun& run, std::coroutine_handle<> at) {
+  absl::Status failure = RunGuarded([&] { run.Run(at); });
+  if (failure.ok() && !run.done()) return StopIfRequested();
+  std::unique_ptr<Envelope> envelope = TakeSuspended(run);
+  if (failure.ok()) {
+    envelope.reset();
+  } else {
+    FailHandler(std::move(envelope), std::move(failure));
+  }
+  StopIfRequested();
+}
+
+void LocalCell::FailHandler(std::unique_ptr<Envelope> envelope, absl::Status failure) {
+  envelope->Fail(failure);
+  // Before what follows: a coroutine in it must not outlive the actor.
+  envelope.reset();
+  HandleFailure(std::move(failure));
+}
+
+void LocalCell::EndCoroutines(const absl::Status& reason) {
+  if (relations_ == nullptr || relations_->suspended.empty()) return;
+  auto suspended = std::exchange(relations_->suspended, {});
+  user_lane_shut_ = false;
+  absl::Status failure = RunGuarded([&] {
+    for (std::unique_ptr<Envelope>& envelope : suspended) {
+      if (!reason.ok()) envelope->Fail(reason);
+      envelope.reset();
+    }
+  });
+  if (!failure.ok()) LOG(WARNING) << label() << ": a coroutine failed while it was ended: " << failure.message();
+}
+
+Cell::Offered LocalCell::Offer(std::unique_ptr<Envelope>& envelope) {
+  const MailboxLane lane = envelope->control ? MailboxLane::kSystem : MailboxLane::kUser;
+  Mailbox::PushResult result = mailbox_.Push(std::move(envelope), lane, /*may_drop=*/false);
+  if (result.wake) executor_.Schedule(*this);
+  if (result.dropped == nullptr) [[likely]] {
+    return Offered::kTaken;
+  }
+  envelope.reset(static_cast<Envelope*>(result.dropped.release()));
+  if (result.outcome == Mailbox::PushResult::kFull) return Offered::kFull;
+  Bury(DeadLetterReason::kTerminated, *envelope);
+  return Offered::kRefused;
+}
+
+void LocalCell::AwaitRoom(Reply<void> room) {
+  // When it has terminated the reply dies with this, and the next offer finds out.
+  Post([this, room = std::move(room)]() mutable {
+    if (state_.load() == ActorState::kTerminated || mailbox_.HalfEmpty()) return room(absl::OkStatus());
+    auto& waiters = relations().room_waiters;
+    // Those who have given up since go when there are twice as many as there were after the last look.
+    if (waiters.size() >= relations_->room_waiters_limit) {
+      std::erase_if(waiters, [](const Reply<void>& waiter) { return !waiter.awaited(); });
+      relations_->room_waiters_limit = std::max<size_t>(16, 2 * waiters.size());
+    }
+    waiters.push_back(std::move(room));
+  });
+}
+
+void LocalCell::TellRoomWaiters() {
+  if (!mailbox_.HalfEmpty()) return;
+  for (Reply<void>& waiter : std::exchange(relations_->room_waiters, {})) waiter(absl::OkStatus());
+}
+
+}  // namespace troupe

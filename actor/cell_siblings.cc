@@ -48,19 +48,18 @@ void LocalCell::GiveUp(absl::Status reason) {
 
 // The parent's side. While it does not run, all its children have been told to stop.
 
-bool LocalCell::SpendGroupRestart() {
-  std::optional<RestartBudget>& budget = relations().children_budget;
-  if (!budget.has_value()) budget.emplace(options().children_limit);
-  return budget->Spend(executor_.Now());
+LocalCell::Siblings& LocalCell::siblings() {
+  std::unique_ptr<Siblings>& siblings = relations().siblings;
+  if (siblings == nullptr) siblings.reset(new Siblings{.budget = RestartBudget(options().children_limit)});
+  return *siblings;
 }
 
 void LocalCell::OnChildEnded(ActorId child, const absl::Status& failure, bool waits) {
   auto failed = relations().children.find(child);
   if (!running() || failed == relations().children.end()) return;
-  SiblingRestart& siblings = relations().siblings;
   if (!failure.ok()) {
     // One that had to end anyway makes for no further restart.
-    if (!siblings.Ends(child) && !SpendGroupRestart()) {
+    if (!siblings().plan.Ends(child) && !siblings().budget.Spend(executor_.Now())) {
       const RestartLimit& limit = options().children_limit;
       absl::Status reason(failure.code(),
                           absl::StrCat(failure.message(), " (more than ", limit.max_restarts,
@@ -72,35 +71,36 @@ void LocalCell::OnChildEnded(ActorId child, const absl::Status& failure, bool wa
     for (const auto& [id, cell] : relations().children) {
       if (id != child && (options().children == Strategy::kOneForAll || id > child)) concerned.push_back(id);
     }
-    siblings.Failed(child, concerned);
-    relations().sibling_at_fault = failed->second->label();
-    relations().siblings_failure = failure;
+    siblings().plan.Failed(child, concerned);
+    siblings().at_fault = failed->second->label();
+    siblings().failure = failure;
   }
   if (waits) {
-    siblings.EndedAndWaits(child);
+    siblings().plan.EndedAndWaits(child);
   } else {
-    siblings.Ready(child);
+    siblings().plan.Ready(child);
   }
   ContinueSiblings();
 }
 
 void LocalCell::OnChildReady(ActorId child, bool running) {
-  if (relations_ == nullptr || !this->running()) return;
+  if (!this->running()) return;
   if (running) {
-    relations_->siblings.Runs(child);
+    siblings().plan.Runs(child);
   } else {
-    relations_->siblings.Ready(child);
+    siblings().plan.Ready(child);
   }
   ContinueSiblings();
 }
 
 void LocalCell::ContinueSiblings() {
-  const SiblingRestart::Step step = relations().siblings.Next();
+  if (relations_->siblings == nullptr) return;
+  const SiblingRestart::Step step = siblings().plan.Next();
   if (step.action == SiblingRestart::Action::kNothing) return;
   LocalCell* child = relations().children.at(step.child).get();
   if (step.action == SiblingRestart::Action::kEnd) {
-    child->Post([child, sibling = relations().sibling_at_fault, failure = relations().siblings_failure] {
-      child->EndWithSibling(sibling, failure);
+    child->Post([child, at_fault = siblings().at_fault, failure = siblings().failure] {
+      child->EndWithSibling(at_fault, failure);
     });
   } else {
     child->Post([child] { child->BeginWithSiblings(); });

@@ -164,7 +164,7 @@ void LocalCell::StopChildren() {
 
 void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
   relations().children.erase(child);
-  relations().siblings.Gone(child);
+  if (relations().siblings != nullptr) siblings().plan.Gone(child);
   if (!escalated.ok() && running()) {
     HandleFailure(std::move(escalated));
     if (!running()) return;

@@ -203,6 +203,13 @@ class LocalCell : public Cell, public Runnable {
     std::shared_ptr<Cell> cell;
     TerminatedMaker maker;
   };
+  // Children that restart together.
+  struct Siblings {
+    RestartBudget budget;
+    SiblingRestart plan;
+    std::string at_fault;  // and its failure: why the others restart
+    absl::Status failure;
+  };
   // What most actors never have.
   struct Relations {
     std::map<ActorId, std::shared_ptr<LocalCell>> children;
@@ -219,13 +226,9 @@ class LocalCell : public Cell, public Runnable {
     std::optional<RestartBudget> budget;  // from the first failure on
     int failures_in_a_row = 0;            // without an incarnation that lasted between them
     std::unique_ptr<internal::CellToolbox> toolbox;
-    std::exception_ptr exception;  // behind the failure that is about to be handled
-    // Of a parent whose children restart together.
-    std::optional<RestartBudget> children_budget;
-    SiblingRestart siblings;
-    std::string sibling_at_fault;  // and its failure: why the others restart
-    absl::Status siblings_failure;
-    // Of such a child, about the end of its incarnation.
+    std::exception_ptr exception;        // behind the failure that is about to be handled
+    std::unique_ptr<Siblings> siblings;  // of a parent of whose group one has failed
+    // Of a child that restarts with its siblings, about the end of its incarnation.
     bool restarts_for_sibling = false;
     bool told_end = false;
   };
@@ -305,7 +308,7 @@ class LocalCell : public Cell, public Runnable {
   void BeginWithSiblings();
   void GiveUp(absl::Status reason);
   // The parent's.
-  bool SpendGroupRestart();
+  Siblings& siblings();
   void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
   void OnChildReady(ActorId child, bool running);
   void ContinueSiblings();

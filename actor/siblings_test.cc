@@ -1,4 +1,4 @@
-// The order in which siblings end and begin, without actors; then with them: groups of children, and decisions.
+// Siblings that restart together: the plan alone, then with actors; and decisions that are made for each failure.
 #include <functional>
 #include <string>
 #include <thread>

@@ -18,6 +18,17 @@ namespace {
 // Ends a task. More than one call is one call.
 using Done = std::function<void(absl::Status)>;
 
+// Of the exception that is being handled.
+absl::Status CaughtFailure() {
+  try {
+    throw;
+  } catch (const std::exception& exception) {
+    return absl::InternalError(exception.what());
+  } catch (...) {
+    return absl::InternalError("an exception that is no std::exception");
+  }
+}
+
 // Watches one actor on behalf of no actor.
 class EndWatcher final : public Cell {
  public:
@@ -171,7 +182,7 @@ void CoordinatedShutdown::Progress::BeginPhase(size_t index) {
     try {
       task.begin(done);
     } catch (...) {
-      done(LocalCell::CaughtFailure());
+      done(CaughtFailure());
     }
   }
 }
@@ -243,7 +254,7 @@ absl::Status CoordinatedShutdown::AddBlockingTask(std::string_view phase, std::s
       try {
         done(task());
       } catch (...) {
-        done(LocalCell::CaughtFailure());
+        done(CaughtFailure());
       }
     });
     if (!taken) done(absl::ResourceExhaustedError("too much blocking work waits"));

@@ -27,8 +27,6 @@ void CheckMayWait() {
 }
 void ForbidWaiting() { waiting_forbidden = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
-absl::Status PendingFailure(const LocalCell& cell) { return cell.pending_failure(); }
-absl::Status CaughtFailure() { return LocalCell::CaughtFailure(); }
 std::unique_ptr<Envelope> NextInBatch(LocalCell& cell, const std::type_info& envelope_type) {
   return cell.NextInBatch(envelope_type);
 }

@@ -136,9 +136,6 @@ class LocalCell : public Cell, public Runnable {
   void Bury(DeadLetterReason reason, Envelope& envelope);
   // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
   std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
-  const absl::Status& pending_failure() const { return pending_failure_; }
-  // Of the exception that is being handled.
-  static absl::Status CaughtFailure();
 
   // For ActorSystem, from any thread: the actor's name, and what to undo when it terminates. False: it has a name
   // already or has terminated.
@@ -221,6 +218,8 @@ class LocalCell : public Cell, public Runnable {
     }
     return std::exchange(pending_failure_, absl::OkStatus());
   }
+  // Of the exception that is being handled.
+  static absl::Status CaughtFailure();
   void CreateIncarnation(uint64_t after);
   void EndIncarnation();
   void HandleFailure(absl::Status failure);

@@ -20,26 +20,18 @@
 #define TROUPE_ACTOR_BATCH_H_
 
 #include <cstddef>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "actor/block_pool.h"
 #include "actor/future.h"
 
 namespace troupe {
 
-class LocalCell;
-
 namespace internal {
 // In envelope.h, which includes this.
 template <typename M>
 struct ResultOf;
-bool FailurePending(const LocalCell& cell);
-absl::Status PendingFailure(const LocalCell& cell);
-// Of the exception that is being handled.
-absl::Status CaughtFailure();
 }  // namespace internal
 
 // The messages with their askers. A handler that does not move it away leaves it to be answered: with OK where the
@@ -90,22 +82,6 @@ consteval size_t MaxBatch() {
     return A::kMaxBatch;
   } else {
     return kDefaultMaxBatch;
-  }
-}
-
-// Calls the handler and answers for it. An exception of the handler passes through.
-template <typename A, typename M, typename Context>
-void HandleBatch(A& actor, Batch<M>& batch, Context& context, const LocalCell& cell) {
-  try {
-    actor.Handle(batch, context);
-  } catch (...) {
-    batch.Answer(CaughtFailure());
-    throw;
-  }
-  if (FailurePending(cell)) {
-    batch.Answer(PendingFailure(cell));
-  } else if constexpr (std::is_void_v<typename Batch<M>::R>) {
-    batch.Answer(absl::OkStatus());
   }
 }
 

@@ -191,14 +191,22 @@ TEST_F(CoordinatedShutdownTest, WhoDoesNotDrainInTimeIsStoppedAndNamed) {
   Address<Worker> worker = test.system.Spawn<Worker>(
       SpawnOptions{.restart_backoff = {.initial = absl::Seconds(60), .max = absl::Seconds(60)}}, "worker", &log);
   ASSERT_TRUE(test.system.Register("the slow one", worker).ok());
-  ASSERT_TRUE(shutdown.DrainActor(kDrain, worker).ok());
+  ASSERT_TRUE(shutdown.DrainActor(kStopTakingWork, worker).ok());
+  bool alive_in_next_phase = true;
+  ASSERT_TRUE(shutdown
+                  .AddBlockingTask(kDrain, "look",
+                                   [&] {
+                                     alive_in_next_phase = worker.alive();
+                                     return absl::OkStatus();
+                                   })
+                  .ok());
   worker.Tell(Crash{});
   worker.Tell(Note{"never"});
   const ShutdownReport report = Run();
   ASSERT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.problems[0].task, "the slow one");
-  EXPECT_EQ(report.problems[0].phase, kDrain);
-  EXPECT_FALSE(worker.alive());
+  EXPECT_EQ(report.problems[0].phase, kStopTakingWork);
+  EXPECT_FALSE(alive_in_next_phase);
 }
 
 TEST_F(CoordinatedShutdownTest, TellsOfMistakes) {

@@ -70,6 +70,11 @@ concept HandlesBatch = requires(A& actor, Batch<M>& batch, typename A::Context& 
 template <typename A, typename M>
 concept Handles = HandlesNow<A, M> || HandlesLater<A, M> || HandlesBatch<A, M>;
 
+namespace internal {
+template <typename A, typename M>
+concept HandlesOnlyBatch = HandlesBatch<A, M> && !HandlesNow<A, M> && !HandlesLater<A, M>;
+}  // namespace internal
+
 class Envelope : public MailboxItem {
  public:
   // The message's type, and the message itself: a layer that carries messages elsewhere finds its codec by the one
@@ -111,7 +116,7 @@ class MessageEnvelope : public Envelope {
 
   const std::type_info& type() const final { return typeid(M); }
   void* message() final { return &message_; }
-  void Fail(const absl::Status& status) final {
+  void Fail(const absl::Status& status) override {
     if (held_) {
       std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(status);
     } else {
@@ -175,18 +180,8 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
     using R = ResultOf<M>;
     internal::turn_mark.Handling(&typeid(M));
     A& actor = static_cast<A&>(base);
-    constexpr bool kBatched = !HandlesNow<A, M> && !HandlesLater<A, M>;
-    typename A::Context context(cell, kBatched ? nullptr : this);
-    if constexpr (kBatched) {
-      Batch<M> batch;
-      MoveTo(batch);
-      while (batch.size() < internal::MaxBatch<A>()) {
-        std::unique_ptr<Envelope> next = internal::NextInBatch(cell, typeid(HandlerEnvelope));
-        if (next == nullptr) break;
-        static_cast<HandlerEnvelope&>(*next).MoveTo(batch);
-      }
-      internal::HandleBatch(actor, batch, context, cell);
-    } else if constexpr (HandlesLater<A, M>) {
+    typename A::Context context(cell, this);
+    if constexpr (HandlesLater<A, M>) {
       actor.Handle(std::move(this->message_), this->LendReply(), context);
     } else if constexpr (std::is_void_v<decltype(actor.Handle(std::move(this->message_), context))>) {
       static_assert(std::is_void_v<R>, "a handler that returns nothing must take the Reply to answer this message");
@@ -198,9 +193,37 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
       if (!internal::FailurePending(cell)) this->reply_(std::move(outcome));
     }
   }
+};
+
+// One whose handler takes a batch, of which this is the first.
+template <typename A, typename M>
+requires internal::HandlesOnlyBatch<A, M>
+class HandlerEnvelope<A, M> final : public MessageEnvelope<M> {
+ public:
+  using MessageEnvelope<M>::MessageEnvelope;
+
+  void Invoke(ActorBase& base, LocalCell& cell) override {
+    std::unique_ptr<Envelope> next;
+    MoveTo(batch_);
+    while (batch_.size() < internal::MaxBatch<A>() &&
+           (next = internal::NextInBatch(cell, typeid(HandlerEnvelope))) != nullptr) {
+      static_cast<HandlerEnvelope&>(*next).MoveTo(batch_);
+    }
+    typename A::Context context(cell);
+    static_cast<A&>(base).Handle(batch_, context);
+    if constexpr (std::is_void_v<ResultOf<M>>) {
+      if (!internal::FailurePending(cell)) batch_.Answer(absl::OkStatus());
+    }
+  }
+  void Fail(const absl::Status& status) override {
+    MessageEnvelope<M>::Fail(status);
+    batch_.Answer(status);
+  }
 
  private:
   void MoveTo(Batch<M>& batch) { batch.Add(std::move(this->message_), this->TakeReply()); }
+
+  Batch<M> batch_;
 };
 
 // One whose handler is a coroutine.

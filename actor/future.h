@@ -196,6 +196,8 @@ class FutureRef {
 };
 
 void CheckMayWait();
+// What the exception that is being handled means to an asker.
+absl::Status CaughtFailure();
 // From now on this thread's waits are broken promises: others wait for it.
 void ForbidWaiting();
 // On this thread a wait in a turn holds up nobody else.

@@ -36,7 +36,6 @@ void CheckMayWait() {
 void ForbidWaiting() { waiting_forbidden = true; }
 void AllowWaiting() { waiting_allowed = true; }
 bool FailurePending(const LocalCell& cell) { return cell.failure_pending(); }
-absl::Status PendingFailure(const LocalCell& cell) { return cell.pending_failure(); }
 absl::Status CaughtFailure() {
   try {
     throw;

@@ -167,7 +167,6 @@ class LocalCell : public Cell, public Runnable {
   void Bury(DeadLetterReason reason, Envelope& envelope);
   // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
   std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
-  const absl::Status& pending_failure() const { return pending_failure_; }
   StreamId AddStream(std::unique_ptr<internal::StreamInlet> inlet);
   bool CancelStream(StreamId id);
   bool RequestFromStream(StreamId id, uint64_t items);

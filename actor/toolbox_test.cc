@@ -476,27 +476,37 @@ TEST(StopTokenTest, LongWorkSeesThatItsIncarnationEndsByAStopARestartOrAShutdown
   }
 }
 
-TEST(StopTokenTest, IsEachIncarnationsOwn) {
-  class Holder : public Actor<Holder> {
-   public:
-    explicit Holder(std::vector<std::stop_token>* tokens) : tokens_(tokens) {}
-    void Started(Context& context) { tokens_->push_back(context.StopToken()); }
-    std::string Handle(Crash, Context&) { throw std::runtime_error("fell"); }
+// Gives out its tokens; has a child, which ends before it.
+class Holder : public Actor<Holder> {
+ public:
+  Holder(std::vector<std::stop_token>* tokens, std::vector<Address<Notebook>>* children)
+      : tokens_(tokens), children_(children) {}
+  void Started(Context& context) {
+    tokens_->push_back(context.StopToken());
+    children_->push_back(context.Spawn<Notebook>());
+  }
+  std::string Handle(Crash, Context&) { throw std::runtime_error("fell"); }
 
-   private:
-    std::vector<std::stop_token>* tokens_;
-  };
+ private:
+  std::vector<std::stop_token>* tokens_;
+  std::vector<Address<Notebook>>* children_;
+};
+
+TEST(StopTokenTest, IsEachIncarnationsOwnAndToldBeforeItsChildrenHaveEnded) {
   TestSystem test;
   std::vector<std::stop_token> tokens;
-  Address<Holder> holder = test.system.Spawn<Holder>(&tokens);
+  std::vector<Address<Notebook>> children;
+  Address<Holder> holder = test.system.Spawn<Holder>(&tokens, &children);
+  test.Settle();
   holder.Tell(Crash{});
+  while (!tokens[0].stop_requested()) test.simulator.Step();
+  EXPECT_TRUE(children[0].alive());
   test.Settle();
   ASSERT_EQ(tokens.size(), 2u);
-  EXPECT_TRUE(tokens[0].stop_requested());
   EXPECT_FALSE(tokens[1].stop_requested());
   holder.Stop();
-  test.Settle();
-  EXPECT_TRUE(tokens[1].stop_requested());
+  while (!tokens[1].stop_requested()) test.simulator.Step();
+  EXPECT_TRUE(children[1].alive());
 }
 
 }  // namespace

@@ -32,6 +32,9 @@ struct TakeLong {
 struct CancelIt {
   using Result = bool;
 };
+struct CancelTheOneBefore {
+  using Result = bool;
+};
 struct NoteLater {
   Address<Notebook> notebook;
   Duration delay;
@@ -45,13 +48,16 @@ class Ticker : public Actor<Ticker> {
  public:
   Ticker(Simulator* simulator, std::vector<Instant>* ticks) : simulator_(simulator), ticks_(ticks) {}
   void Handle(TickEvery every, Context& context) { timer_ = context.Every(every.period, Tick{}); }
-  void Handle(TickAfter after, Context& context) { timer_ = context.After(after.delay, Tick{}); }
+  void Handle(TickAfter after, Context& context) {
+    before_ = std::exchange(timer_, context.After(after.delay, Tick{}));
+  }
   void Handle(Tick, Context& context) { ticks_->push_back(context.Now()); }
   void Handle(TakeLong take, Context& context) {
     simulator_->RunFor(take.time);
     if (take.then_cancel) context.Cancel(timer_);
   }
   bool Handle(CancelIt, Context& context) { return context.Cancel(timer_); }
+  bool Handle(CancelTheOneBefore, Context& context) { return context.Cancel(before_); }
   void Handle(NoteLater later, Context& context) {
     context.After(later.delay, Due{std::move(later.notebook), std::move(later.text)});
   }
@@ -61,6 +67,7 @@ class Ticker : public Actor<Ticker> {
   Simulator* simulator_;
   std::vector<Instant>* ticks_;
   TimerId timer_ = 0;
+  TimerId before_ = 0;
 };
 
 class TickerTest : public ::testing::Test {
@@ -87,6 +94,15 @@ TEST_F(TickerTest, CancelSaysWhetherItCameInTime) {
   ticker_.Tell(TickAfter{absl::Seconds(1)});
   test_.simulator.RunFor(absl::Seconds(5));
   EXPECT_FALSE(*test_.Await(ticker_.Ask(CancelIt{}))) << "it has fired";
+  EXPECT_EQ(ticks_.size(), 1u);
+}
+
+TEST_F(TickerTest, TheIdOfATimerThatIsGoneIsNoOtherTimers) {
+  ticker_.Tell(TickAfter{absl::Seconds(1)});
+  EXPECT_TRUE(*test_.Await(ticker_.Ask(CancelIt{})));
+  ticker_.Tell(TickAfter{absl::Seconds(1)});
+  EXPECT_FALSE(*test_.Await(ticker_.Ask(CancelTheOneBefore{})));
+  test_.simulator.RunFor(absl::Seconds(2));
   EXPECT_EQ(ticks_.size(), 1u);
 }
 

@@ -104,6 +104,9 @@ struct FollowIt {
 struct UnfollowIt {
   std::string name;
 };
+struct Waver {
+  std::string name;
+};
 struct Trip {};
 // Notes who has the names that it follows, by id; 0 for nobody.
 class Heir : public Actor<Heir> {
@@ -111,6 +114,10 @@ class Heir : public Actor<Heir> {
   explicit Heir(std::vector<uint64_t>* told) : told_(told) {}
   void Handle(FollowIt follow, Context& context) { context.FollowName<Notebook>(follow.name); }
   void Handle(UnfollowIt unfollow, Context& context) { context.UnfollowName<Notebook>(unfollow.name); }
+  void Handle(Waver waver, Context& context) {
+    context.FollowName<Notebook>(waver.name);
+    context.UnfollowName<Notebook>(waver.name);
+  }
   void Handle(NameChanged<Notebook> changed, Context&) {
     told_->push_back(changed.address ? changed.address.id().value : 0);
   }
@@ -159,6 +166,12 @@ TEST_F(FollowNameTest, AnActorOfAnotherTypeIsNobodyAndNoNews) {
   usurped->Release();
   test_.Settle();
   EXPECT_THAT(told_, ElementsAre(0));
+}
+
+TEST_F(FollowNameTest, UnfollowTakesBackWhatIsOnItsWay) {
+  heir_.Tell(Waver{"crown"});
+  test_.Settle();
+  EXPECT_THAT(told_, IsEmpty());
 }
 
 TEST_F(FollowNameTest, EndsWithUnfollowAndWithTheIncarnation) {
@@ -241,7 +254,7 @@ TEST(FollowNameThreadsTest, AllAreToldTheSameHistoryHoweverManyGiveAndTakeTheNam
   std::atomic<int> reigns{0};
   for (int p = 0; p < 4; ++p) {
     pretenders.emplace_back([&, p] {
-      for (int i = 0; i < 200; ++i) {
+      for (int i = 0; i < 2'000; ++i) {
         Address<Notebook> pretender = system.Spawn<Notebook>();
         absl::StatusOr<Registration> reign = system.Claim("crown", pretender);
         if (!reign.ok()) continue;

@@ -1,25 +1,6 @@
 #include "actor/timer_wheel.h"
 
-#include <algorithm>
-#include <bit>
-#include <utility>
-
 namespace troupe {
-
-void TimerWheel::Insert(Entry& entry, uint64_t tick) {
-  // One that has passed goes to the present tick, which has been searched, but is searched again.
-  entry.tick_ = std::max(std::min(tick, kNever), now_);
-  Link(entry);
-}
-
-void TimerWheel::Remove(Entry& entry) {
-  Slot& slot = slots_[entry.slot_];
-  *entry.link_ = entry.next_;
-  (entry.next_ != nullptr ? entry.next_->link_ : slot.end) = entry.link_;
-  if (slot.first == nullptr && entry.slot_ < kEndOfTime) {
-    occupied_[entry.slot_ / kSlots] &= ~(uint64_t{1} << entry.slot_ % kSlots);
-  }
-}
 
 bool TimerWheel::Advance(uint64_t now, size_t limit, absl::FunctionRef<void(Entry&)> due) {
   const uint64_t target = std::min(now, kNever - 1);
@@ -32,7 +13,7 @@ bool TimerWheel::Advance(uint64_t now, size_t limit, absl::FunctionRef<void(Entr
       Link(entry);
     }
     moving_ = kEndOfTime;
-    int slot = 0;
+    uint32_t slot = 0;
     uint64_t begin = 0;
     if (!FirstSlot(slot, begin) || begin > target) break;
     now_ = std::max(now_, begin);
@@ -61,38 +42,19 @@ void TimerWheel::Clear(absl::FunctionRef<void(Entry&)> removed) {
 }
 
 uint64_t TimerWheel::NextTick() const {
-  int slot = 0;
+  uint32_t slot = 0;
   uint64_t begin = 0;
   if (moving_ != kEndOfTime) return now_;
   return FirstSlot(slot, begin) ? std::max(begin, now_) : kNever;
 }
 
-void TimerWheel::Link(Entry& entry) {
-  if (entry.tick_ == kNever) return Append(kEndOfTime, entry);
-  const uint64_t differing = entry.tick_ ^ now_;
-  const int wheel = differing == 0 ? 0 : (std::bit_width(differing) - 1) / kDigitBits;
-  const int digit = static_cast<int>((entry.tick_ >> (wheel * kDigitBits)) % kSlots);
-  Append(wheel * kSlots + digit, entry);
-  occupied_[wheel] |= uint64_t{1} << digit;
-}
-
-void TimerWheel::Append(int index, Entry& entry) {
-  Slot& slot = slots_[index];
-  if (slot.first == nullptr) slot.end = &slot.first;
-  entry.slot_ = static_cast<uint16_t>(index);
-  entry.next_ = nullptr;
-  entry.link_ = slot.end;
-  *slot.end = &entry;
-  slot.end = &entry.next_;
-}
-
-bool TimerWheel::FirstSlot(int& slot, uint64_t& begin) const {
-  for (int wheel = 0; wheel < kWheels; ++wheel) {
+bool TimerWheel::FirstSlot(uint32_t& slot, uint64_t& begin) const {
+  for (uint32_t wheel = 0; wheel < kWheels; ++wheel) {
     if (occupied_[wheel] == 0) continue;
-    const int digit = std::countr_zero(occupied_[wheel]);
+    const auto digit = static_cast<uint32_t>(std::countr_zero(occupied_[wheel]));
     slot = wheel * kSlots + digit;
     // The digits above are the present's, the ones below are zero.
-    const int above = (wheel + 1) * kDigitBits;
+    const uint32_t above = (wheel + 1) * kDigitBits;
     begin = (now_ >> above << above) | static_cast<uint64_t>(digit) << (wheel * kDigitBits);
     return true;
   }

@@ -11,7 +11,9 @@
 #ifndef TROUPE_ACTOR_TIMER_WHEEL_H_
 #define TROUPE_ACTOR_TIMER_WHEEL_H_
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,15 +37,24 @@ class TimerWheel {
   };
 
   // No timer has this tick: it is past the end of time.
-  static constexpr uint64_t kNever = uint64_t{1} << 48;
+  static constexpr uint64_t kNever = uint64_t{1} << 48;  // 64^8
 
   explicit TimerWheel(uint64_t now = 0) : now_(now) {}
   TimerWheel(const TimerWheel&) = delete;
 
   // At most kNever, which never comes. A tick that has passed is due at the next Advance. Not while it lies here.
-  void Insert(Entry& entry, uint64_t tick);
+  void Insert(Entry& entry, uint64_t tick) {
+    // One that has passed goes to the present tick, which has been searched, but is searched again.
+    entry.tick_ = std::max(std::min(tick, kNever), now_);
+    Link(entry);
+  }
   // Must lie here.
-  void Remove(Entry& entry);
+  void Remove(Entry& entry) {
+    Slot& slot = slots_[entry.slot_];
+    *entry.link_ = entry.next_;
+    (entry.next_ != nullptr ? entry.next_->link_ : slot.end) = entry.link_;
+    if (slot.first == nullptr) occupied_[entry.slot_ / kSlots] &= ~(uint64_t{1} << entry.slot_ % kSlots);
+  }
 
   // Removes the timers that are due at `now` and gives them to `due`, by tick, and within one tick in the order of
   // their insertion, unless a limit ended the last call. Stops after `limit` steps: a timer that is due is one, and one
@@ -58,27 +69,39 @@ class TimerWheel {
   uint64_t NextTick() const;
 
  private:
-  static constexpr int kDigitBits = 6;
-  static constexpr int kSlots = 1 << kDigitBits;
-  static constexpr int kWheels = 8;
-  // The slot of those that never come.
-  static constexpr int kEndOfTime = kWheels * kSlots;
+  static constexpr uint32_t kDigitBits = 6;
+  static constexpr uint32_t kSlots = 1 << kDigitBits;
+  static constexpr uint32_t kWheels = 8;
+  // The slot of kNever: digit 1 of a wheel more, of which there is nothing else.
+  static constexpr uint32_t kEndOfTime = kWheels * kSlots + 1;
 
   struct Slot {
     Entry* first = nullptr;
     Entry** end = nullptr;  // where the next one is linked; when not empty
   };
 
-  void Link(Entry& entry);
-  void Append(int slot, Entry& entry);
+  void Link(Entry& entry) {
+    const uint64_t differing = entry.tick_ ^ now_;
+    const uint32_t wheel = differing == 0 ? 0 : static_cast<uint32_t>(std::bit_width(differing) - 1) / kDigitBits;
+    const uint32_t digit = (entry.tick_ >> (wheel * kDigitBits)) % kSlots;
+    const uint32_t index = wheel * kSlots + digit;
+    Slot& slot = slots_[index];
+    if (slot.first == nullptr) slot.end = &slot.first;
+    entry.slot_ = static_cast<uint16_t>(index);
+    entry.next_ = nullptr;
+    entry.link_ = slot.end;
+    *slot.end = &entry;
+    slot.end = &entry.next_;
+    occupied_[index / kSlots] |= uint64_t{1} << index % kSlots;
+  }
   // The first slot that holds something, of the lowest wheel that has one, and the tick at which it begins.
-  bool FirstSlot(int& slot, uint64_t& begin) const;
+  bool FirstSlot(uint32_t& slot, uint64_t& begin) const;
 
   uint64_t now_;
-  std::array<uint64_t, kWheels> occupied_{};  // a bit for each slot that holds something
+  std::array<uint64_t, kWheels + 1> occupied_{};  // a bit for each slot that holds something
   // The slot of a higher wheel that the present has entered and that is being moved down; its bit is not set, and
   // nothing new comes there. kEndOfTime: none is.
-  int moving_ = kEndOfTime;
+  uint32_t moving_ = kEndOfTime;
   std::array<Slot, kEndOfTime + 1> slots_;
 };
 

@@ -48,46 +48,55 @@ absl::StatusOr<double> Timers(const Setting& setting) {
 
 // Topics: publishers and subscribers of one topic each way round.
 
+// Shared by all messages of one publisher's batch; who handles the last of them calls it back.
+struct Edition {
+  std::atomic<int64_t> unread{0};
+  Waiting* publisher = nullptr;
+};
 struct News {
-  int64_t number;
+  Edition* edition;
 };
 using Bus = TopicBus<News>;
-struct Publishing {
-  int64_t messages;
-  std::atomic<int>* left;
-  Done* done;
-};
-class Publisher : public Actor<Publisher> {
+class Publisher : public Actor<Publisher>, private Waiting {
  public:
   Publisher(Address<Bus> bus, int64_t batch, int64_t subscribers)
       : bus_(std::move(bus)), batch_(batch), subscribers_(subscribers) {}
-  void Handle(Publishing job, Context& context) {
+  void Started(Context& context) {
+    self_ = context.self();
+    edition_.publisher = this;
+  }
+  void Handle(Send job, Context&) {
     job_ = job;
-    PublishBatch(context);
+    PublishBatch();
+  }
+  void Handle(Room, Context&) {
+    if (job_.messages > 0) return PublishBatch();
+    if (job_.senders_left->fetch_sub(1) == 1) job_.done->set_value();
   }
 
  private:
-  // Within what the mailboxes of the bus and of the subscribers hold: the bus has handed over all of a batch when it
-  // answers the last, and a subscriber is never more than a batch of each publisher behind the bus.
-  void PublishBatch(Context context) {
+  void TellRoom() override { self_.Tell(Room{}); }
+  void PublishBatch() {
     const int64_t now = std::min(batch_, job_.messages);
     job_.messages -= now;
-    for (int64_t i = 1; i < now; ++i) bus_.Tell(Bus::Publish{"news.eu", News{i}});
-    context.Then(bus_.Ask(Bus::Publish{"news.eu", News{now}}), [this, context](absl::StatusOr<size_t> subscribers) {
-      if (!subscribers.ok() || static_cast<int64_t>(*subscribers) != subscribers_) std::abort();
-      if (job_.messages > 0) return PublishBatch(context);
-      if (job_.left->fetch_sub(1) == 1) job_.done->set_value();
-    });
+    edition_.unread.store(now * subscribers_);
+    for (int64_t i = 0; i < now; ++i) bus_.Tell(Bus::Publish{"news.eu", News{&edition_}});
   }
 
   const Address<Bus> bus_;
   const int64_t batch_;
   const int64_t subscribers_;
-  Publishing job_ = {};
+  Address<Publisher> self_;
+  Send job_ = {};
+  Edition edition_;
 };
 class Subscriber : public Actor<Subscriber> {
  public:
-  void Handle(Published<News>, Context&) { ++heard_; }
+  void Handle(Published<News> published, Context&) {
+    ++heard_;
+    Edition& edition = *published.message->edition;
+    if (edition.unread.fetch_sub(1, std::memory_order_acq_rel) == 1) edition.publisher->TellRoom();
+  }
   int64_t Handle(Total, Context&) { return heard_; }
 
  private:
@@ -110,13 +119,8 @@ absl::StatusOr<double> Topics(int64_t publishers, int64_t subscribers, const Set
   }
   int64_t published = 0;
   const double each = TimeEach(setting.seconds, messages * subscribers, [&] {
-    std::atomic<int> left = static_cast<int>(publishers);
-    Await([&](Done* done) {
-      for (const auto& publisher : from) publisher.Tell(Publishing{messages / publishers, &left, done});
-    });
+    SendAll(from, messages);
     published += messages;
-    // All have been handed over; all are handled once each subscriber has answered.
-    for (const auto& subscriber : all) (void)subscriber.Ask(Total{}).Wait();
   });
   for (const auto& subscriber : all) {
     if (absl::Status counted = CheckTotal(subscriber, published); !counted.ok()) return counted;

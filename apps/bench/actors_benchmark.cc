@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "apps/bench/actors_harness.h"
 #include "apps/bench/actors_peers.h"
+#include "apps/bench/comparison.h"
 #include "apps/bench/machine.h"
 
 namespace troupe {
@@ -18,45 +19,13 @@ using bench::Peer;
 using bench::Program;
 using bench::Setting;
 
-// The figures of one program, a value for each run.
 struct Measured {
-  explicit Measured(Program its_program) : program(std::move(its_program)) {}
+  explicit Measured(Program its_program)
+      : program(std::move(its_program)),
+        figures{.less_is_better = program.less_is_better, .must = program.must, .must_ratio = program.must_ratio} {}
 
   Program program;
-  std::vector<double> ours;
-  std::vector<double> one_worker;
-  // By the peer's name, then by its configuration.
-  std::map<std::string, std::map<std::string, std::vector<double>>> peers;
-
-  bool better(double a, double b) const { return program.less_is_better ? a < b : a > b; }
-
-  // In the configuration that is best for it; all 0 when there is none.
-  Spread PeersBest(const std::string& peer) const {
-    Spread best;
-    auto found = peers.find(peer);
-    if (found == peers.end()) return best;
-    for (const auto& [configuration, values] : found->second) {
-      const Spread spread = SpreadOf(values);
-      if (best.median == 0 || better(spread.median, best.median)) best = spread;
-    }
-    return best;
-  }
-  // How many times as good as the better peer; 0 without one.
-  double Ratio() const {
-    double best = 0;
-    for (const auto& [peer, figures] : peers) {
-      const double median = PeersBest(peer).median;
-      if (best == 0 || better(median, best)) best = median;
-    }
-    const double median = SpreadOf(ours).median;
-    if (best == 0 || median == 0) return 0;
-    return program.less_is_better ? best / median : median / best;
-  }
-  bool holds() const {
-    const double median = SpreadOf(ours).median;
-    if (program.less_is_better ? median <= program.must : median >= program.must) return true;
-    return program.must_ratio > 0 && Ratio() >= program.must_ratio;
-  }
+  Comparison figures;
 };
 
 // "actors.ping_pong.ns" is "actors.ping_pong".
@@ -66,13 +35,13 @@ absl::Status Measure(const Setting& setting, Measured& measured) {
   const Program& program = measured.program;
   absl::StatusOr<double> ours = program.run(setting);
   if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ": ", ours.status().message()));
-  measured.ours.push_back(*ours);
+  measured.figures.ours.push_back(*ours);
   if (!program.one_worker) return absl::OkStatus();
   Setting one_worker = setting;
   one_worker.workers = 1;
   ours = program.run(one_worker);
   if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ", one worker: ", ours.status().message()));
-  measured.one_worker.push_back(*ours);
+  measured.figures.one_worker.push_back(*ours);
   return absl::OkStatus();
 }
 
@@ -87,7 +56,7 @@ absl::Status MeasurePeer(const Peer& peer, double seconds, bool first_run, std::
   if (!figures.ok()) return figures.status();
   for (Measured& measured : all) {
     auto figure = figures->find(measured.program.peers_name);
-    if (figure != figures->end()) measured.peers[peer.name][peer.configuration].push_back(figure->second);
+    if (figure != figures->end()) measured.figures.peers[peer.name][peer.configuration].push_back(figure->second);
   }
   return absl::OkStatus();
 }
@@ -96,9 +65,9 @@ std::string OrDash(const Spread& spread) { return spread.median == 0 ? "-" : Gro
 
 Row RowOf(const Measured& measured) {
   const Program& program = measured.program;
-  Row row = {program.name, WithSpread(SpreadOf(measured.ours)), OrDash(SpreadOf(measured.one_worker)),
-             OrDash(measured.PeersBest("erlang")), OrDash(measured.PeersBest("caf"))};
-  const double ratio = measured.Ratio();
+  Row row = {program.name, WithSpread(SpreadOf(measured.figures.ours)), OrDash(SpreadOf(measured.figures.one_worker)),
+             OrDash(measured.figures.PeersBest("erlang")), OrDash(measured.figures.PeersBest("caf"))};
+  const double ratio = measured.figures.Ratio();
   row.push_back(ratio == 0 ? "-" : absl::StrFormat("%.1f", ratio));
   if (program.must == 0) {
     row.insert(row.end(), {"", ""});
@@ -106,20 +75,20 @@ Row RowOf(const Measured& measured) {
   }
   std::string must = absl::StrCat(program.less_is_better ? "<= " : ">= ", Grouped(program.must));
   if (program.must_ratio > 0) absl::StrAppend(&must, " or ", program.must_ratio, " x");
-  row.insert(row.end(), {must, measured.holds() ? "yes" : "NO"});
+  row.insert(row.end(), {must, measured.figures.holds() ? "yes" : "NO"});
   return row;
 }
 
 void AddTo(const Measured& measured, Report& report) {
   const Program& program = measured.program;
-  report.figures.push_back({program.name, SpreadOf(measured.ours), program.unit});
-  if (!measured.one_worker.empty()) {
-    report.figures.push_back({program.name + ".w1", SpreadOf(measured.one_worker), program.unit});
+  report.figures.push_back({program.name, SpreadOf(measured.figures.ours), program.unit});
+  if (!measured.figures.one_worker.empty()) {
+    report.figures.push_back({program.name + ".w1", SpreadOf(measured.figures.one_worker), program.unit});
   }
-  for (const auto& [peer, figures] : measured.peers) {
-    report.figures.push_back({absl::StrCat(program.name, ".", peer), measured.PeersBest(peer), program.unit});
+  for (const auto& [peer, by_configuration] : measured.figures.peers) {
+    report.figures.push_back({absl::StrCat(program.name, ".", peer), measured.figures.PeersBest(peer), program.unit});
   }
-  if (const double ratio = measured.Ratio(); ratio > 0) {
+  if (const double ratio = measured.figures.Ratio(); ratio > 0) {
     report.figures.push_back({WithoutUnit(program.name) + ".ratio", SpreadOf({ratio}), "x"});
   }
   report.table.push_back(RowOf(measured));

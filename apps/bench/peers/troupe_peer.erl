@@ -69,7 +69,8 @@ counter(N) ->
 
 sender(Counter) ->
     receive
-        {send, N, Done} -> send(Counter, N), Done ! sent, sender(Counter);
+        %% The total comes after all that this process has sent; it need not to another's question.
+        {send, N, Done} -> send(Counter, N), ask_total(Counter), Done ! sent, sender(Counter);
         stop -> ok
     end.
 

@@ -3,6 +3,9 @@
 //
 // Compiled at bench time against libcaf-dev: nothing else of Troupe needs it. Written as one writes for speed there:
 // event-based actors, messages of integers and atoms, lazy_init so that a short life is scheduled once.
+#include <unistd.h>
+
+#include <algorithm>
 #include <atomic>
 #include <caf/all.hpp>
 #include <chrono>
@@ -12,10 +15,7 @@
 #include <future>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
-
-#include <algorithm>
 
 namespace {
 
@@ -145,8 +145,7 @@ behavior Breeder(stateful_actor<int64_t>* self) {
 double SecondsPerLife(actor_system& system, double seconds) {
   actor breeder = system.spawn(Breeder);
   constexpr int64_t kLives = 100'000;
-  const double each =
-      TimeEach(seconds, kLives, [&] { Await([&] { anon_send(breeder, kLives); }); });
+  const double each = TimeEach(seconds, kLives, [&] { Await([&] { anon_send(breeder, kLives); }); });
   anon_send_exit(breeder, exit_reason::kill);
   return each;
 }

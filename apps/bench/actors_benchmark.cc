@@ -128,6 +128,7 @@ absl::StatusOr<Report> RunActorsBenchmark(const BenchConfig& config, const std::
   report.table.push_back({"figure", "ours", "1 worker", "Erlang", "CAF", "ratio", "must reach", "holds"});
   for (const Measured& measured : all) AddTo(measured, report);
   report.figures.push_back({"actors.noise.cpu_percent", noise, "%"});
+  if (config.quick) report.notes.push_back("quick: too short for the figures to mean anything");
   for (const char* peer : {"erlang", "caf"}) {
     const bool there = std::any_of(peers.begin(), peers.end(), [&](const Peer& p) { return p.name == peer; });
     if (!there && !config.quick) report.notes.push_back(absl::StrCat("not compared with ", peer, ": not installed"));

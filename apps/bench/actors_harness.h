@@ -111,7 +111,8 @@ struct Send {
   Done* done;
 };
 
-// Sends M{ticket} to each receiver in turn, `batch` of them to each at a time.
+// Sends M{ticket} to each receiver in turn, `batch` of them to each at a time. What is sent must go evenly into the
+// receivers.
 template <typename Receiver, typename M>
 class Sender : public Actor<Sender<Receiver, M>>, private Waiting {
  public:

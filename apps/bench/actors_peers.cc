@@ -36,8 +36,8 @@ std::vector<Peer> PeersIn(const std::string& directory) {
 
 absl::StatusOr<std::map<std::string, double>> RunPeer(const Peer& peer, const std::vector<std::string>& programs,
                                                       double seconds) {
-  const std::string command =
-      absl::StrCat("ERL_CRASH_DUMP_SECONDS=0 timeout 60 ", peer.command, " ", seconds, " ", absl::StrJoin(programs, " "), " </dev/null");
+  const std::string command = absl::StrCat("ERL_CRASH_DUMP_SECONDS=0 timeout 60 ", peer.command, " ", seconds, " ",
+                                           absl::StrJoin(programs, " "), " </dev/null");
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return absl::InternalError(absl::StrCat(peer.name, ": could not be started"));
   std::string output;

@@ -8,6 +8,9 @@ namespace troupe::internal {
 
 void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits) {
   constexpr std::chrono::microseconds kSpin{50};
+  if ((word.load(std::memory_order_acquire) & bits) != 0) return;
+  // Before anything else: who has the answer may wait for this very core.
+  sched_yield();
   const auto end = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < 16; ++i) {
@@ -16,7 +19,6 @@ void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits) {
       __builtin_ia32_pause();
 #endif
     }
-    // Who has the answer may wait for this very core.
     sched_yield();
   } while (std::chrono::steady_clock::now() < end);
   for (uint32_t seen = word.load(std::memory_order_acquire); (seen & bits) == 0;

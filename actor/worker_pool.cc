@@ -161,7 +161,9 @@ Runnable* WorkerPool::Search(Worker& self) {
   }
   searching_.fetch_add(1);
   observers_.fetch_add(1);
-  Runnable* found = nullptr;
+  Runnable* found = TakeCommon(self);
+  // Before anything else: who waits for what was just done may wait for this very core.
+  if (found == nullptr) sched_yield();
   const Clock::time_point end = Clock::now() + kSearch;
   Clock::time_point look{};
   for (Clock::time_point now = Clock::now(); found == nullptr && now < end && !stopped_; now = Clock::now()) {

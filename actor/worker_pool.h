@@ -73,7 +73,7 @@ class WorkerPool {
     explicit Worker(WorkerPool& its_pool) : pool(its_pool) {}
 
     WorkerPool& pool;
-    BasicReadyQueue<StdAtomic, Runnable, 256> queue;
+    BasicReadyQueue<StdAtomic, Runnable, 1024> queue;
     // Touched by the worker's thread only.
     uint32_t turns = 0;
     EndOfTurnHooks hooks;

@@ -1,435 +1,138 @@
 #include "apps/bench/actors_benchmark.h"
 
-#include <malloc.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
-#include <fstream>
-#include <future>
+#include <map>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "actor/actor.h"
-#include "actor/thread_executor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "apps/bench/actors_harness.h"
+#include "apps/bench/actors_peers.h"
+#include "apps/bench/comparison.h"
 #include "apps/bench/machine.h"
 
 namespace troupe {
 namespace {
 
-constexpr int kWorkers = 2;
-// Between two looks at the clock.
-constexpr int kChunk = 100'000;
+using bench::Peer;
+using bench::Program;
+using bench::Setting;
 
-double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+struct Measured {
+  explicit Measured(Program its_program)
+      : program(std::move(its_program)),
+        figures{.less_is_better = program.less_is_better, .must = program.must, .must_ratio = program.must_ratio} {}
 
-using Done = std::promise<void>;
+  Program program;
+  Comparison figures;
+};
 
-// Repeats `chunk`, which does this many operations, for so long, and gives the seconds of one operation.
-template <typename F>
-double TimeEach(double seconds, int operations, F chunk) {
-  chunk();  // warms up
-  const double begin = Seconds();
-  uint64_t count = 0;
-  double took = 0;
-  while (took < seconds) {
-    chunk();
-    count += static_cast<uint64_t>(operations);
-    took = Seconds() - begin;
+// "actors.ping_pong.ns" is "actors.ping_pong".
+std::string WithoutUnit(const std::string& name) { return name.substr(0, name.rfind('.')); }
+
+absl::Status Measure(const Setting& setting, Measured& measured) {
+  const Program& program = measured.program;
+  absl::StatusOr<double> ours = program.run(setting);
+  if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ": ", ours.status().message()));
+  measured.figures.ours.push_back(*ours);
+  if (!program.one_worker) return absl::OkStatus();
+  Setting one_worker = setting;
+  one_worker.workers = 1;
+  ours = program.run(one_worker);
+  if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ", one worker: ", ours.status().message()));
+  measured.figures.one_worker.push_back(*ours);
+  return absl::OkStatus();
+}
+
+absl::Status MeasurePeer(const Peer& peer, double seconds, bool first_run, std::vector<Measured>& all) {
+  std::vector<std::string> programs;
+  for (const Measured& measured : all) {
+    const std::string& name = measured.program.peers_name;
+    if (measured.program.once && !first_run) continue;
+    if (std::find(peer.programs.begin(), peer.programs.end(), name) != peer.programs.end()) programs.push_back(name);
   }
-  return took / static_cast<double>(count);
-}
-
-// Starts something that sets the promise at its end, and waits for that.
-template <typename F>
-void Await(F start) {
-  Done done;
-  std::future<void> ended = done.get_future();
-  start(&done);
-  ended.wait();
-}
-
-struct System {
-  explicit System(int workers = kWorkers) : executor({.workers = workers}), system(executor) {}
-  ThreadExecutor executor;
-  ActorSystem system;
-};
-
-// A ball that goes around as often as it says: ping-pong with two players, a ring with more.
-
-class Player;
-struct Next {
-  Address<Player> player;
-};
-struct Ball {
-  int64_t hops;
-  Done* done;
-};
-class Player : public Actor<Player> {
- public:
-  void Handle(Next next, Context&) { next_ = std::move(next.player); }
-  void Handle(Ball ball, Context&) {
-    if (--ball.hops == 0) return ball.done->set_value();
-    next_.Tell(ball);
+  absl::StatusOr<std::map<std::string, double>> figures = RunPeer(peer, programs, seconds);
+  if (!figures.ok()) return figures.status();
+  for (Measured& measured : all) {
+    auto figure = figures->find(measured.program.peers_name);
+    if (figure != figures->end()) measured.figures.peers[peer.name][peer.configuration].push_back(figure->second);
   }
-
- private:
-  Address<Player> next_;
-};
-
-double SecondsPerHop(int players, double seconds) {
-  System s;
-  std::vector<Address<Player>> ring;
-  for (int i = 0; i < players; ++i) ring.push_back(s.system.Spawn<Player>());
-  for (size_t i = 0; i < ring.size(); ++i) ring[i].Tell(Next{ring[(i + 1) % ring.size()]});
-  return TimeEach(seconds, kChunk, [&] { Await([&](Done* done) { ring[0].Tell(Ball{kChunk, done}); }); });
+  return absl::OkStatus();
 }
 
-// Senders that count up a counter.
+std::string OrDash(const Spread& spread) { return spread.median == 0 ? "-" : Grouped(spread.median); }
 
-class Sender;
-struct Count {};
-struct CountAndTell {
-  Sender* teller;  // knows whom to tell
-};
-struct Total {
-  using Result = int64_t;
-};
-class Counter : public Actor<Counter> {
- public:
-  void Handle(Count, Context&) { ++total_; }
-  void Handle(CountAndTell count, Context&);
-  int64_t Handle(Total, Context&) { return total_; }
-
- private:
-  int64_t total_ = 0;
-};
-
-struct Send {
-  int64_t messages;
-  std::atomic<int>* senders_left;
-  Done* done;
-};
-struct Counted {};
-class Sender : public Actor<Sender> {
- public:
-  Sender(Address<Counter> counter, int64_t batch) : counter_(std::move(counter)), batch_(batch) {}
-  void Started(Context& context) { self_ = context.self(); }
-  void Handle(Send send, Context&) {
-    job_ = send;
-    SendBatch();
+Row RowOf(const Measured& measured) {
+  const Program& program = measured.program;
+  Row row = {program.name, WithSpread(SpreadOf(measured.figures.ours)), OrDash(SpreadOf(measured.figures.one_worker)),
+             OrDash(measured.figures.PeersBest("erlang")), OrDash(measured.figures.PeersBest("caf"))};
+  const double ratio = measured.figures.Ratio();
+  row.push_back(ratio == 0 ? "-" : absl::StrFormat("%.1f", ratio));
+  if (program.must == 0) {
+    row.insert(row.end(), {"", ""});
+    return row;
   }
-  void Handle(Counted, Context&) {
-    if (job_.messages > 0) return SendBatch();
-    if (job_.senders_left->fetch_sub(1) == 1) job_.done->set_value();
+  std::string must = absl::StrCat(program.less_is_better ? "<= " : ">= ", Grouped(program.must));
+  if (program.must_ratio > 0) absl::StrAppend(&must, " or ", program.must_ratio, " x");
+  row.insert(row.end(), {must, measured.figures.holds() ? "yes" : "NO"});
+  return row;
+}
+
+void AddTo(const Measured& measured, Report& report) {
+  const Program& program = measured.program;
+  report.figures.push_back({program.name, SpreadOf(measured.figures.ours), program.unit});
+  if (!measured.figures.one_worker.empty()) {
+    report.figures.push_back({program.name + ".w1", SpreadOf(measured.figures.one_worker), program.unit});
   }
-  const Address<Sender>& self() const { return self_; }
-
- private:
-  void SendBatch() {
-    const int64_t now = std::min(batch_, job_.messages);
-    job_.messages -= now;
-    for (int64_t i = 1; i < now; ++i) counter_.Tell(Count{});
-    counter_.Tell(CountAndTell{this});
+  for (const auto& [peer, by_configuration] : measured.figures.peers) {
+    report.figures.push_back({absl::StrCat(program.name, ".", peer), measured.figures.PeersBest(peer), program.unit});
   }
-
-  Address<Counter> counter_;
-  const int64_t batch_;
-  Address<Sender> self_;
-  Send job_ = {};
-};
-
-void Counter::Handle(CountAndTell count, Context&) {
-  ++total_;
-  count.teller->self().Tell(Counted{});
-}
-
-absl::StatusOr<double> SecondsPerCount(int senders, double seconds) {
-  System s;
-  Address<Counter> counter = s.system.Spawn<Counter>();
-  std::vector<Address<Sender>> all;
-  // Together they never fill the mailbox.
-  for (int i = 0; i < senders; ++i) all.push_back(s.system.Spawn<Sender>(counter, int64_t{800} / senders));
-  int64_t sent = 0;
-  const double each = TimeEach(seconds, kChunk, [&] {
-    std::atomic<int> left = senders;
-    Await([&](Done* done) {
-      for (auto& sender : all) sender.Tell(Send{kChunk / senders, &left, done});
-    });
-    sent += kChunk;
-  });
-  if (counter.Ask(Total{}).Wait().value_or(-1) != sent) return absl::InternalError("messages were lost");
-  return each;
-}
-
-// Actors that live for one message.
-
-struct Die {
-  std::atomic<int64_t>* ended;
-};
-class Mayfly : public Actor<Mayfly> {
- public:
-  void Handle(Die die, Context& context) {
-    die.ended->fetch_add(1, std::memory_order_relaxed);
-    context.Stop();
+  if (const double ratio = measured.figures.Ratio(); ratio > 0) {
+    report.figures.push_back({WithoutUnit(program.name) + ".ratio", SpreadOf({ratio}), "x"});
   }
-};
-struct Breed {
-  int64_t actors;
-  Done* done;
-};
-class Breeder : public Actor<Breeder> {
- public:
-  void Handle(Breed breed, Context& context) {
-    constexpr int64_t kAtOnce = 10;
-    constexpr int64_t kMostAlive = 1000;
-    const int64_t alive = spawned_ - ended_.load(std::memory_order_relaxed);
-    if (breed.actors == 0 && alive == 0) return breed.done->set_value();
-    for (int64_t i = 0; i < kAtOnce && breed.actors > 0 && alive < kMostAlive; ++i) {
-      context.system().Spawn<Mayfly>().Tell(Die{&ended_});
-      ++spawned_;
-      --breed.actors;
-    }
-    context.self().Tell(breed);
-  }
-
- private:
-  int64_t spawned_ = 0;
-  std::atomic<int64_t> ended_{0};
-};
-
-double SecondsPerLife(double seconds) {
-  System s;
-  Address<Breeder> breeder = s.system.Spawn<Breeder>();
-  return TimeEach(seconds, kChunk, [&] { Await([&](Done* done) { breeder.Tell(Breed{kChunk, done}); }); });
-}
-
-// Actors that wait.
-
-struct Wake {
-  std::atomic<int64_t>* woken;
-};
-class Sleeper : public Actor<Sleeper> {
- public:
-  void Handle(Wake wake, Context&) { number_ = wake.woken->fetch_add(1) + 1; }
-
- private:
-  int64_t number_ = 0;
-};
-
-// All have handled a message when this returns.
-std::vector<Address<Sleeper>> SpawnSleepers(ActorSystem& system, int64_t count) {
-  std::vector<Address<Sleeper>> sleepers;
-  sleepers.reserve(static_cast<size_t>(count));
-  std::atomic<int64_t> woken{0};
-  for (int64_t i = 0; i < count; ++i) {
-    sleepers.push_back(system.Spawn<Sleeper>());
-    sleepers.back().Tell(Wake{&woken});
-    // As many as one round of asks would be, so that what is measured are the actors and not their messages.
-    while (i - woken.load() > 1000) std::this_thread::yield();
-  }
-  while (woken.load() < count) std::this_thread::yield();
-  return sleepers;
-}
-
-double ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  int64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
-double IdleBytes() {
-  constexpr int64_t kActors = 1'000'000;
-  System s;
-  SpawnSleepers(s.system, 1000);
-  malloc_trim(0);
-  const double before = ResidentBytes();
-  auto sleepers = SpawnSleepers(s.system, kActors);
-  const double own = static_cast<double>(sizeof(sleepers[0]) + sizeof(int64_t));
-  return (ResidentBytes() - before) / kActors - own;
-}
-
-double CpuSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// Questions.
-
-struct Question {
-  using Result = int64_t;
-  int64_t number;
-};
-class Oracle : public Actor<Oracle> {
- public:
-  int64_t Handle(Question question, Context&) { return question.number; }
-};
-struct Interview {
-  int64_t questions;
-  Done* done;
-};
-class Asker : public Actor<Asker> {
- public:
-  explicit Asker(Address<Oracle> oracle) : oracle_(std::move(oracle)) {}
-  void Handle(Interview interview, Context& context) {
-    left_ = interview.questions;
-    done_ = interview.done;
-    AskOne(context);
-  }
-
- private:
-  void AskOne(Context context) {
-    context.Then(oracle_.Ask(Question{left_}), [this, context](absl::StatusOr<int64_t> answer) {
-      if (!answer.ok() || *answer != left_) std::abort();
-      if (--left_ == 0) return done_->set_value();
-      AskOne(context);
-    });
-  }
-
-  Address<Oracle> oracle_;
-  int64_t left_ = 0;
-  Done* done_ = nullptr;
-};
-
-double SecondsPerAsk(double seconds) {
-  System s;
-  Address<Asker> asker = s.system.Spawn<Asker>(s.system.Spawn<Oracle>());
-  return TimeEach(seconds, kChunk, [&] { Await([&](Done* done) { asker.Tell(Interview{kChunk, done}); }); });
-}
-
-double SecondsPerAskOutside(double seconds) {
-  System s;
-  Address<Oracle> oracle = s.system.Spawn<Oracle>();
-  return TimeEach(seconds, 100, [&] {
-    for (int64_t i = 0; i < 100; ++i) {
-      if (!oracle.Ask(Question{i}).Wait().ok()) std::abort();
-    }
-  });
-}
-
-double MedianSparseAsk(double seconds) {
-  System s;
-  Address<Oracle> oracle = s.system.Spawn<Oracle>();
-  std::vector<double> each;
-  const double end = Seconds() + seconds;
-  while (each.empty() || Seconds() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    const double begin = Seconds();
-    if (!oracle.Ask(Question{1}).Wait().ok()) std::abort();
-    each.push_back(Seconds() - begin);
-  }
-  return SpreadOf(each).median;
-}
-
-// Work.
-
-uint64_t Compute(int64_t rounds) {
-  uint64_t x = 1;
-  for (int64_t i = 0; i < rounds; ++i) x = x * 6364136223846793005 + 1442695040888963407;
-  return x;
-}
-
-int64_t RoundsIn(double seconds) {
-  constexpr int64_t kRounds = 10'000'000;
-  const double begin = Seconds();
-  volatile uint64_t sink = Compute(kRounds);
-  (void)sink;
-  return static_cast<int64_t>(seconds / (Seconds() - begin) * kRounds);
-}
-
-struct Work {
-  int64_t messages;
-  int64_t rounds;
-  std::atomic<int>* left;
-  Done* done;
-};
-class Laborer : public Actor<Laborer> {
- public:
-  void Handle(Work work, Context& context) {
-    sum_ += Compute(work.rounds);
-    if (--work.messages > 0) {
-      context.self().Tell(work);
-    } else if (work.left->fetch_sub(1) == 1) {
-      work.done->set_value();
-    }
-  }
-
- private:
-  uint64_t sum_ = 0;
-};
-
-double SecondsPerWork(int workers, int64_t rounds, double seconds) {
-  constexpr int kActors = 64;
-  constexpr int kEach = 50;
-  System s(workers);
-  std::vector<Address<Laborer>> laborers;
-  for (int i = 0; i < kActors; ++i) laborers.push_back(s.system.Spawn<Laborer>());
-  return TimeEach(seconds, kActors * kEach, [&] {
-    std::atomic<int> left = kActors;
-    Await([&](Done* done) {
-      for (auto& laborer : laborers) laborer.Tell(Work{kEach, rounds, &left, done});
-    });
-  });
-}
-
-double SpeedUp(double seconds) {
-  const int64_t rounds = RoundsIn(5e-6);
-  const double one = SecondsPerWork(1, rounds, seconds / 2);
-  return one / SecondsPerWork(2, rounds, seconds / 2);
-}
-
-double IdleCpuPercent(double seconds) {
-  System s;
-  auto sleepers = SpawnSleepers(s.system, 100'000);
-  // What is left to do after the last message, such as looking for more for a moment, ends here.
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const double cpu = CpuSeconds();
-  const double begin = Seconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  return 100 * (CpuSeconds() - cpu) / (Seconds() - begin);
+  report.table.push_back(RowOf(measured));
 }
 
 }  // namespace
 
 absl::StatusOr<Report> RunActorsBenchmark(const BenchConfig& config, const std::atomic<bool>& stop) {
-  const double seconds = absl::ToDoubleSeconds(config.seconds);
-  std::vector<double> ping_pong, ring, counting_1, counting_8, spawn, ask, outside, sparse, speedup, idle_cpu;
-  // First, while the process holds no memory that they could use.
-  const double bytes = IdleBytes();
-  for (int run = 0; run < config.runs; ++run) {
-    if (stop) return absl::CancelledError("interrupted");
-    ping_pong.push_back(SecondsPerHop(2, seconds) * 1e9);
-    ring.push_back(SecondsPerHop(100, seconds) * 1e9);
-    for (auto [senders, figures] : {std::pair(1, &counting_1), std::pair(8, &counting_8)}) {
-      absl::StatusOr<double> count = SecondsPerCount(senders, seconds);
-      if (!count.ok()) return count.status();
-      figures->push_back(1 / *count);
-    }
-    spawn.push_back(1 / SecondsPerLife(seconds));
-    ask.push_back(SecondsPerAsk(seconds) * 1e6);
-    outside.push_back(SecondsPerAskOutside(seconds) * 1e6);
-    sparse.push_back(MedianSparseAsk(seconds) * 1e6);
-    speedup.push_back(SpeedUp(seconds));
-    idle_cpu.push_back(IdleCpuPercent(seconds));
+  Setting setting{.seconds = absl::ToDoubleSeconds(config.seconds) / 5, .quick = config.quick};
+  if (config.quick) setting.seconds = 0.01;
+  const int runs = config.quick ? 1 : config.runs;
+  std::vector<Measured> all;
+  for (const auto& programs : {bench::FigurePrograms(), bench::SavinaPrograms(), bench::ServicePrograms()}) {
+    for (const Program& program : programs) all.emplace_back(program);
   }
-  Report report{.machine = DescribeMachine(), .runs = config.runs, .seconds = config.seconds};
-  report.figures = {{"actors.ping_pong.ns", SpreadOf(ping_pong), "ns"},
-                    {"actors.ring.ns", SpreadOf(ring), "ns"},
-                    {"actors.counting_1.per_s", SpreadOf(counting_1), "1/s"},
-                    {"actors.counting_8.per_s", SpreadOf(counting_8), "1/s"},
-                    {"actors.spawn_stop.per_s", SpreadOf(spawn), "1/s"},
-                    {"actors.idle.bytes", SpreadOf({bytes}), "bytes"},
-                    {"actors.ask.us", SpreadOf(ask), "us"},
-                    {"actors.ask_outside.us", SpreadOf(outside), "us"},
-                    {"actors.ask_outside_sparse.us", SpreadOf(sparse), "us"},
-                    {"actors.speedup.ratio", SpreadOf(speedup), "ratio"},
-                    {"actors.idle_cpu.percent", SpreadOf(idle_cpu), "%"}};
+  const std::vector<Peer> peers = config.peers.empty() ? std::vector<Peer>() : bench::PeersIn(config.peers);
+  // While ours run, whatever else does is foreign.
+  std::vector<double> foreign;
+  for (int run = 0; run < runs; ++run) {
+    ForeignCpu foreign_cpu({});
+    for (Measured& measured : all) {
+      if (stop) return absl::CancelledError("interrupted");
+      if (measured.program.once && run > 0) continue;
+      if (absl::Status status = Measure(setting, measured); !status.ok()) return status;
+    }
+    foreign.push_back(foreign_cpu.Percent());
+    for (const Peer& peer : peers) {
+      if (stop) return absl::CancelledError("interrupted");
+      if (absl::Status status = MeasurePeer(peer, setting.seconds, run == 0, all); !status.ok()) return status;
+    }
+  }
+  const Spread noise = SpreadOf(foreign);
+  Report report{.machine = absl::StrCat(DescribeMachine(), "; other processes took ", Grouped(noise.median), " % (",
+                                        Grouped(noise.max), " % at most) of a core beside it"),
+                .runs = runs,
+                .seconds = absl::Seconds(setting.seconds)};
+  report.table.push_back({"figure", "ours", "1 worker", "Erlang", "CAF", "ratio", "must reach", "holds"});
+  for (const Measured& measured : all) AddTo(measured, report);
+  report.figures.push_back({"actors.noise.cpu_percent", noise, "%"});
+  if (config.quick) report.notes.push_back("quick: too short for the figures to mean anything");
+  for (const char* peer : {"erlang", "caf"}) {
+    const bool there = std::any_of(peers.begin(), peers.end(), [&](const Peer& p) { return p.name == peer; });
+    if (!there && !config.quick) report.notes.push_back(absl::StrCat("not compared with ", peer, ": not installed"));
+  }
   return report;
 }
 

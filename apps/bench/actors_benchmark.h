@@ -10,9 +10,11 @@
 
 namespace troupe {
 
-// Blocks for all of it; needs about 0.5 GB. kCancelled soon after `stop` is set. Two workers and mailboxes of the
-// default size throughout; every message is handled and counted. Senders keep within what the mailbox holds by
-// waiting for the counter's word after each batch.
+// Blocks for all of it; needs about 1 GB. kCancelled soon after `stop` is set. A worker for each core and mailboxes of
+// the default size; every message is handled and counted, and each program checks its result. Beside each figure
+// "actors.PROGRAM.UNIT" stands that of one worker (".w1") and, where config.peers has their programs, those of Erlang
+// (".erlang") and CAF (".caf"), each in the quicker of its configurations; "actors.PROGRAM.ratio" says how many times
+// as good as the better of these ours is. What must be reached:
 //   actors.ping_pong.ns            a message of two actors that play one ball
 //   actors.ring.ns                 a hop of one token through 100 actors
 //   actors.counting_1.per_s        messages of one sender to one counter (actors.counting_8.per_s: of eight)
@@ -23,7 +25,8 @@ namespace troupe {
 //   actors.ask_outside.us          a round trip of a thread outside, one after the other
 //   actors.ask_outside_sparse.us   the median of such, when one comes every millisecond
 //   actors.speedup.ratio           how much faster two workers than one do messages of 5 us to 64 actors
-//   actors.idle_cpu.percent        CPU of the process beside 100,000 actors that wait, of one core
+//   actors.idle_cpu.percent        CPU of the process beside 100,000 actors that wait, of one core, after 1 s of quiet
+// The others are programs of the Savina suite (actors_savina.cc) and the runtime's services (actors_services.cc).
 absl::StatusOr<Report> RunActorsBenchmark(const BenchConfig& config, const std::atomic<bool>& stop);
 
 }  // namespace troupe

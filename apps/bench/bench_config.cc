@@ -17,7 +17,7 @@ constexpr std::string_view kHelp =
 troupe-bench kv --json >figures.jsonl       one JSON object a line: name, value, unit, min, max
 troupe-bench kv --endpoint=127.0.0.1:7101   a node that runs already
 troupe-bench raft [--json]                  what the Raft core costs by itself, without network and disk
-troupe-bench actors [--json]                what the actor runtime costs by itself
+troupe-bench actors [--json]                what the actor runtime costs by itself, in about 5 minutes
 
 kv: unary set and get with 1 and 64 callers: 16-byte keys, 100-byte values, 100,000 keys. Beside them the floor that
 they stand on: a 128-byte append with fdatasync on the node's disk, and the smallest gRPC call to the same node.
@@ -25,8 +25,11 @@ Each figure is the median of the runs, with the least and the greatest. noise is
 this machine, in percent of one core, with about 20 of the kernel's own for a busy disk: above that, measure again.
 
 --json              JSON lines in place of the table
---seconds=N         the length of a run, such as 0.5 (default 2); before each case up to 1 s of it warms up
+--seconds=N         the length of a run, such as 0.5 (default 2; a fifth of it for each program of actors); before each
+                    case up to 1 s of it warms up
 --runs=N            timed runs of each case (default 5)
+--quick             actors: each program once and small, to see that it works
+--peers=DIR         actors: compare with the programs for Erlang and CAF in DIR (./run bench compiles them)
 --endpoint=HOST:PORT  writes 100,000 keys "bench:..." there and leaves them; nothing is compared with the disk then
 --help
 
@@ -35,7 +38,7 @@ The data of its own node goes to a new directory under TMPDIR (default /tmp) and
 )";
 
 const std::vector<std::string> kSuites = {"kv", "raft", "actors"};
-const std::vector<std::string> kFlags = {"--json", "--seconds", "--runs", "--endpoint", "--help"};
+const std::vector<std::string> kFlags = {"--json", "--seconds", "--runs", "--endpoint", "--quick", "--peers", "--help"};
 
 std::string Quoted(const std::string& text) { return absl::StrCat("\"", absl::Utf8SafeCEscape(text), "\""); }
 
@@ -78,9 +81,19 @@ absl::Status SetEndpoint(const std::string& value, BenchConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status SetPeers(const std::string& value, BenchConfig& config) {
+  // It goes through a shell.
+  if (value.empty() || value.find('\'') != std::string::npos) {
+    return WrongValue("--peers", value, "a directory without a quote in its name");
+  }
+  config.peers = value;
+  return absl::OkStatus();
+}
+
 absl::Status SetFlag(const std::string& flag, const std::string& value, BenchConfig& config) {
   if (flag == "--seconds") return SetSeconds(value, config);
   if (flag == "--runs") return SetRuns(value, config);
+  if (flag == "--peers") return SetPeers(value, config);
   return SetEndpoint(value, config);
 }
 
@@ -100,10 +113,10 @@ absl::StatusOr<BenchConfig> ParseBenchConfig(const std::vector<std::string>& arg
     }
     const size_t equals = arg.find('=');
     const std::string flag = arg.substr(0, equals);
-    if (flag == "--json" || flag == "--help" || flag == "-h") {
+    if (flag == "--json" || flag == "--quick" || flag == "--help" || flag == "-h") {
       if (equals != std::string::npos) return absl::InvalidArgumentError(absl::StrCat(flag, " takes no value"));
-      (flag == "--json" ? config.json : config.help) = true;
-    } else if (flag == "--seconds" || flag == "--runs" || flag == "--endpoint") {
+      (flag == "--json" ? config.json : flag == "--quick" ? config.quick : config.help) = true;
+    } else if (flag == "--seconds" || flag == "--runs" || flag == "--endpoint" || flag == "--peers") {
       if (equals == std::string::npos && i + 1 == args.size()) {
         return absl::InvalidArgumentError(absl::StrCat(flag, " needs a value"));
       }
@@ -120,6 +133,9 @@ absl::StatusOr<BenchConfig> ParseBenchConfig(const std::vector<std::string>& arg
   if (!suite.empty() && suite != "kv" && !config.endpoint.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--endpoint: belongs to kv; ", suite, " measures the core in this process"));
+  }
+  if (suite != "actors" && !suite.empty() && (config.quick || !config.peers.empty())) {
+    return absl::InvalidArgumentError(absl::StrCat(config.quick ? "--quick" : "--peers", ": belongs to actors"));
   }
   return config;
 }

@@ -23,6 +23,10 @@ struct BenchConfig {
   int runs = 5;
   // HOST:PORT of a node that runs already; empty: start one. Of kv alone.
   std::string endpoint;
+  // Of actors alone: everything small, to see that it works.
+  bool quick = false;
+  // Of actors alone: where the peers' programs lie that ./run bench has compiled; empty: none are run.
+  std::string peers;
 };
 
 // `args` are those after the program's name. Every error is kInvalidArgument and one line that names the argument.

@@ -42,6 +42,16 @@ TEST(BenchConfigTest, NamesWhatItDoesNotKnow) {
             "--endpoint: belongs to kv; raft measures the core in this process");
 }
 
+TEST(BenchConfigTest, QuickAndPeersBelongToActors) {
+  absl::StatusOr<BenchConfig> config = ParseBenchConfig({"actors", "--quick", "--peers=.troupe/peers"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->quick);
+  EXPECT_EQ(config->peers, ".troupe/peers");
+  EXPECT_EQ(ErrorOf({"kv", "--quick"}), "--quick: belongs to actors");
+  EXPECT_EQ(ErrorOf({"raft", "--peers=x"}), "--peers: belongs to actors");
+  EXPECT_THAT(ErrorOf({"actors", "--peers=it's"}), HasSubstr("must be a directory without a quote"));
+}
+
 TEST(BenchConfigTest, SaysWhatAValueMustBe) {
   for (const char* seconds : {"--seconds=0", "--seconds=nan", "--seconds=-1", "--seconds=2s", "--seconds="}) {
     EXPECT_THAT(ErrorOf({"kv", seconds}), HasSubstr("must be a number from 0.05 to 3600"));

@@ -42,14 +42,6 @@ Spread NoiseOf(const Report& report) {
 // More digits than a run can repeat would only look exact.
 std::string Number(double value) { return absl::StrFormat("%.*f", value < 10 ? 2 : value < 1000 ? 1 : 0, value); }
 
-// "81,865".
-std::string Grouped(double value) {
-  std::string text = Number(value);
-  const size_t point = std::min(text.find('.'), text.size());
-  for (size_t at = point; at > 3; at -= 3) text.insert(at - 3, 1, ',');
-  return text;
-}
-
 std::string Escaped(const std::string& text) {
   std::string escaped;
   for (const char c : text) {
@@ -68,12 +60,6 @@ std::string JsonLine(const std::string& name, const Spread& spread, const std::s
                          Number(spread.median), unit, Number(spread.min), Number(spread.max));
 }
 
-std::string Cell(const Spread& spread) {
-  return absl::StrCat(Grouped(spread.median), " (", Grouped(spread.min), " - ", Grouped(spread.max), ")");
-}
-
-using Row = std::vector<std::string>;
-
 // The first column to the left, the others to the right, two blanks between.
 std::string Aligned(const std::vector<Row>& rows) {
   std::vector<int> widths(rows.front().size());
@@ -90,6 +76,17 @@ std::string Aligned(const std::vector<Row>& rows) {
 }
 
 }  // namespace
+
+std::string Grouped(double value) {
+  std::string text = Number(value);
+  const size_t point = std::min(text.find('.'), text.size());
+  for (size_t at = point; at > 3; at -= 3) text.insert(at - 3, 1, ',');
+  return text;
+}
+
+std::string WithSpread(const Spread& spread) {
+  return absl::StrCat(Grouped(spread.median), " (", Grouped(spread.min), " - ", Grouped(spread.max), ")");
+}
 
 RunFigures FiguresOf(const LoadResult& result, double foreign_cpu_percent) {
   constexpr double kNanosPerMicro = 1000;
@@ -134,15 +131,21 @@ std::string ToTable(const Report& report) {
   for (const Column& column : kColumns) cases.front().push_back(column.heading);
   for (const CaseReport& one : report.cases) {
     cases.push_back({one.name});
-    for (const Column& column : kColumns) cases.back().push_back(Cell(SpreadOf(ValuesOf(one, column.figure))));
+    for (const Column& column : kColumns) cases.back().push_back(WithSpread(SpreadOf(ValuesOf(one, column.figure))));
   }
-  std::vector<Row> others;
+  std::vector<Row> others = report.table;
   for (const Ratio& ratio : report.ratios) others.push_back({ratio.name, Number(ratio.value)});
-  for (const Figure& figure : report.figures) others.push_back({figure.name, Cell(figure.spread)});
+  if (report.table.empty()) {
+    for (const Figure& figure : report.figures) others.push_back({figure.name, WithSpread(figure.spread)});
+  }
   const std::string head = absl::StrCat("machine: ", report.machine, "\nmedian (min - max) of ", report.runs,
                                         " runs of ", absl::ToDoubleSeconds(report.seconds), " s\n\n");
-  if (report.cases.empty()) return absl::StrCat(head, Aligned(others));
-  others.push_back({"noise.cpu_percent", Cell(NoiseOf(report))});
+  if (report.cases.empty()) {
+    std::string text = absl::StrCat(head, Aligned(others));
+    for (const std::string& note : report.notes) absl::StrAppend(&text, note, "\n");
+    return text;
+  }
+  others.push_back({"noise.cpu_percent", WithSpread(NoiseOf(report))});
   others.push_back({"errors", absl::StrCat(report.errors)});
   return absl::StrCat(head, Aligned(cases), "\n", Aligned(others));
 }

@@ -47,6 +47,9 @@ struct Figure {
   std::string unit;
 };
 
+// Cells of one line of a table for people.
+using Row = std::vector<std::string>;
+
 struct Report {
   std::string machine;
   int runs = 0;
@@ -54,8 +57,17 @@ struct Report {
   std::vector<CaseReport> cases;
   std::vector<Ratio> ratios;
   std::vector<Figure> figures;
+  // For people in place of the figures, when these are many to a line. The first row is the headings.
+  std::vector<Row> table;
+  // Lines below it.
+  std::vector<std::string> notes;
   uint64_t errors = 0;
 };
+
+// "81,865", "0.13": with no more digits than a run can repeat.
+std::string Grouped(double value);
+// Grouped, with the least and the greatest.
+std::string WithSpread(const Spread& spread);
 
 // One object a line; the machine's is the first, and its value alone is a string.
 std::string ToJsonLines(const Report& report);

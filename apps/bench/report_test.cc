@@ -31,6 +31,19 @@ TEST(ReportTest, AFigureStandsForItselfWithoutCases) {
   EXPECT_NE(ToTable(report).find("raft.tick.ns  7.50 (7.00 - 9.00)\n"), std::string::npos) << ToTable(report);
 }
 
+TEST(ReportTest, ATableStandsInPlaceOfTheFiguresForPeopleOnly) {
+  const Report report = {.machine = "m",
+                         .figures = {{"actors.ring.ns", {.median = 7.5}, "ns"}},
+                         .table = {{"figure", "ours", "holds"}, {"actors.ring.ns", "7.50", "yes"}},
+                         .notes = {"not compared with caf: not installed"}};
+  EXPECT_NE(ToTable(report).find("\nfigure          ours  holds\n"
+                                 "actors.ring.ns  7.50    yes\n"
+                                 "not compared with caf: not installed\n"),
+            std::string::npos)
+      << ToTable(report);
+  EXPECT_EQ(ToJsonLines(report).find("figure"), std::string::npos);
+}
+
 TEST(ReportTest, MedianIsTheMiddleOneOrTheMeanOfTheMiddleTwo) {
   const Spread odd = SpreadOf({3, 1, 100});
   EXPECT_EQ(odd.median, 3);

@@ -141,7 +141,8 @@ class Stream {
   std::shared_ptr<internal::StreamState<T>> state_;
 };
 
-// Both ends. At most `capacity` items wait for the actor. The system is the one whose actor will take it up.
+// Both ends. At most `capacity` items wait for the actor; they must move without throwing (checked). The system is the
+// one whose actor will take it up.
 template <typename T>
 std::pair<StreamSink<T>, Stream<T>> MakeStream(ActorSystem& system, size_t capacity) {
   auto state = std::make_shared<internal::StreamState<T>>(system.executor(), capacity);

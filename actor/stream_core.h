@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -70,6 +71,9 @@ class StreamCore {
 
 template <typename T>
 class StreamState final : public StreamCore {
+  // Items move from the buffer to the handler outside of the guard that catches the actor's failures.
+  static_assert(std::is_nothrow_move_constructible_v<T>, "an item of a stream must move without throwing");
+
  public:
   struct Taken {
     std::optional<T> item;
@@ -95,7 +99,7 @@ class StreamState final : public StreamCore {
       taken.end = end_;
       return taken;
     }
-    taken.item = std::move(items_.front());
+    taken.item.emplace(std::move(items_.front()));
     items_.pop_front();
     taken.dry = NoteTake();
     WakeSink(std::move(lock));

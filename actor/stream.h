@@ -19,8 +19,8 @@
 //
 // The sink is the source's end, the Stream the actor's; it may travel in a message before an actor takes it up. Before
 // that nothing is asked for. Then the actor asks for as many items as the buffer holds, and for one more whenever it
-// has taken one; or, with StreamDemand::kOnRequest, for as many as it says (Context::Request). A
-// source never gives more than was asked for, as in Reactive Streams 1.0 (rule 1.1).
+// has taken one; or, with StreamDemand::kOnRequest, for as many as it says (Context::Request). A source
+// never gives more than was asked for, as in Reactive Streams 1.0 (rule 1.1).
 //
 // Items are handled in the order in which they were pushed, each once, in turns of the actor that no other callback
 // shares. An actor takes turns between its streams, an item each, and between them and its mail, a message and an item:
@@ -35,9 +35,7 @@
 
 #include <glog/logging.h>
 
-#include <deque>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -60,11 +58,6 @@ struct StreamFailed {
   StreamId stream = 0;
   absl::Status reason;
 };
-
-namespace internal {
-template <typename T>
-class StreamState;
-}  // namespace internal
 
 // The source's end. Let go before Finish or Fail, it fails the stream with kUnknown.
 //   Threads:  any, one after the other: a stream has one source. Several sources have a stream each.
@@ -148,7 +141,8 @@ class Stream {
   std::shared_ptr<internal::StreamState<T>> state_;
 };
 
-// Both ends. At most `capacity` items wait for the actor. The system is the one whose actor will take it up.
+// Both ends. At most `capacity` items wait for the actor; they must move without throwing (checked). The system is the
+// one whose actor will take it up.
 template <typename T>
 std::pair<StreamSink<T>, Stream<T>> MakeStream(ActorSystem& system, size_t capacity) {
   auto state = std::make_shared<internal::StreamState<T>>(system.executor(), capacity);
@@ -156,51 +150,6 @@ std::pair<StreamSink<T>, Stream<T>> MakeStream(ActorSystem& system, size_t capac
 }
 
 namespace internal {
-
-template <typename T>
-class StreamState final : public StreamCore {
- public:
-  struct Taken {
-    std::optional<T> item;
-    std::optional<absl::Status> end;  // when there are no more items
-    bool dry = true;                  // until the next announcement
-  };
-
-  using StreamCore::StreamCore;
-
-  absl::Status TryPush(T&& item) {
-    std::unique_lock lock(mutex_);
-    absl::Status refusal = Refusal();
-    if (!refusal.ok()) return refusal;
-    items_.push_back(std::move(item));
-    NotePush(std::move(lock));
-    return absl::OkStatus();
-  }
-
-  Taken Take() {
-    Taken taken;
-    std::unique_lock lock(mutex_);
-    if (items_.empty()) {
-      taken.end = end_;
-      return taken;
-    }
-    taken.item = std::move(items_.front());
-    items_.pop_front();
-    taken.dry = NoteTake();
-    WakeSink(std::move(lock));
-    return taken;
-  }
-
-  void Cancel() {
-    std::deque<T> dropped;  // destroyed outside the lock
-    std::unique_lock lock(mutex_);
-    dropped.swap(items_);
-    NoteCancel(std::move(lock));
-  }
-
- private:
-  std::deque<T> items_;  // guarded by mutex_
-};
 
 // The end of a stream that failed, for an actor that has no handler for that.
 class UnhandledStreamFailure final : public LocalCell::Signal {

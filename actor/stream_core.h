@@ -1,12 +1,15 @@
-// What the two ends of a stream share, apart from the items.
+// What the two ends of a stream share.
 #ifndef TROUPE_ACTOR_STREAM_CORE_H_
 #define TROUPE_ACTOR_STREAM_CORE_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "actor/cell_streams.h"
@@ -15,8 +18,9 @@
 
 namespace troupe::internal {
 
-// The sink may push while the actor has asked for items (asked_) and the buffer has room for one. One announcement at
-// a time is on its way to the actor, or has come and is not yet used up: it says that something waits here.
+// All but the items. The sink may push while the actor has asked for items (asked_) and the buffer has room for one.
+// One announcement at a time is on its way to the actor, or has come and is not yet used up: it says that something
+// waits here.
 //   Threads: any, under mutex_. Nothing of anybody else's runs under it.
 class StreamCore {
  public:
@@ -63,6 +67,54 @@ class StreamCore {
   std::weak_ptr<LocalCell> consumer_;  // from Open on
   StreamId id_ = 0;                    // 0 before Open
   Reply<void> waiter_;                 // of the sink that waits until it may push
+};
+
+template <typename T>
+class StreamState final : public StreamCore {
+  // Items move from the buffer to the handler outside of the guard that catches the actor's failures.
+  static_assert(std::is_nothrow_move_constructible_v<T>, "an item of a stream must move without throwing");
+
+ public:
+  struct Taken {
+    std::optional<T> item;
+    std::optional<absl::Status> end;  // when there are no more items
+    bool dry = true;                  // until the next announcement
+  };
+
+  using StreamCore::StreamCore;
+
+  absl::Status TryPush(T&& item) {
+    std::unique_lock lock(mutex_);
+    absl::Status refusal = Refusal();
+    if (!refusal.ok()) return refusal;
+    items_.push_back(std::move(item));
+    NotePush(std::move(lock));
+    return absl::OkStatus();
+  }
+
+  Taken Take() {
+    Taken taken;
+    std::unique_lock lock(mutex_);
+    if (items_.empty()) {
+      taken.end = end_;
+      return taken;
+    }
+    taken.item.emplace(std::move(items_.front()));
+    items_.pop_front();
+    taken.dry = NoteTake();
+    WakeSink(std::move(lock));
+    return taken;
+  }
+
+  void Cancel() {
+    std::deque<T> dropped;  // destroyed outside the lock
+    std::unique_lock lock(mutex_);
+    dropped.swap(items_);
+    NoteCancel(std::move(lock));
+  }
+
+ private:
+  std::deque<T> items_;  // guarded by mutex_
 };
 
 }  // namespace troupe::internal

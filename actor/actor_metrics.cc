@@ -48,7 +48,7 @@ std::string SystemMetrics::ToText(size_t most) const {
   add(total);
   const size_t shown = std::min(most, by_name.size());
   for (size_t i = 0; i < shown; ++i) add(by_name[i]);
-  if (shown < by_name.size()) absl::StrAppend(&text, "and ", by_name.size() - shown, " more names\n");
+  if (shown < by_name.size()) absl::StrAppend(&text, "and ", by_name.size() - shown, " more\n");
   return text;
 }
 

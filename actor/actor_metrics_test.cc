@@ -146,7 +146,7 @@ TEST(MetricsTest, WhoHasHandledMostComesFirstInTheTextAndTheRestIsCounted) {
   const std::string text = test.system.Metrics().ToText();
   EXPECT_THAT(text, AllOf(HasSubstr("all actors"), HasSubstr("lazy")));
   EXPECT_LT(text.find("busy"), text.find("lazy")) << text;
-  EXPECT_THAT(test.system.Metrics().ToText(/*most=*/1), HasSubstr("and 1 more names"));
+  EXPECT_THAT(test.system.Metrics().ToText(/*most=*/1), HasSubstr("and 1 more"));
 }
 
 // Keeps its worker busy for so long.

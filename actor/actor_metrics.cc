@@ -25,21 +25,30 @@ void ActorMetrics::Add(const ActorMetrics& other) {
   handling_nanos.Add(other.handling_nanos);
 }
 
+namespace {
+
+// As in "850ns", "1.2us" or "30.5ms".
+std::string ShortTime(Duration time) {
+  const double nanos = absl::ToDoubleNanoseconds(time);
+  if (nanos < 1e3) return absl::StrFormat("%.0fns", nanos);
+  if (nanos < 1e6) return absl::StrFormat("%.1fus", nanos / 1e3);
+  return nanos < 1e9 ? absl::StrFormat("%.1fms", nanos / 1e6) : absl::StrFormat("%.1fs", nanos / 1e9);
+}
+
+}  // namespace
+
 std::string SystemMetrics::ToText(size_t most) const {
   std::string text = absl::StrFormat("%-40s %9s %9s %9s %12s %9s %8s %9s %9s\n", "name", "alive", "waiting", "most",
                                      "handled", "p50", "p99", "restarts", "dead");
   auto add = [&text](const ActorMetrics& row) {
-    const auto micros = [&row](double percent) {
-      return absl::StrFormat("%.1fus", absl::ToDoubleMicroseconds(row.HandlingTime(percent)));
-    };
     absl::StrAppendFormat(&text, "%-40s %9d %9d %9d %12d %9s %8s %9d %9d\n", row.name, row.alive, row.mailbox_depth,
-                          row.mailbox_high_mark, row.handled, micros(50), micros(99), row.restarts,
-                          row.AllDeadLetters());
+                          row.mailbox_high_mark, row.handled, ShortTime(row.HandlingTime(50)),
+                          ShortTime(row.HandlingTime(99)), row.restarts, row.AllDeadLetters());
   };
   add(total);
   const size_t shown = std::min(most, by_name.size());
   for (size_t i = 0; i < shown; ++i) add(by_name[i]);
-  if (shown < by_name.size()) absl::StrAppend(&text, "and ", by_name.size() - shown, " more names\n");
+  if (shown < by_name.size()) absl::StrAppend(&text, "and ", by_name.size() - shown, " more\n");
   return text;
 }
 
@@ -146,6 +155,10 @@ ActorMetrics& MetricsRows::AddRow(const ActorKind& registered) {
 SystemMetrics MetricsRows::Finish() && {
   SystemMetrics metrics;
   metrics.total.name = "all actors";
+  // The types of which nothing can be told.
+  std::erase_if(rows_, [](const ActorMetrics& row) {
+    return row.alive + row.handled + row.restarts + row.AllDeadLetters() == 0;
+  });
   for (const ActorMetrics& row : rows_) metrics.total.Add(row);
   metrics.by_name = std::move(rows_);
   std::sort(metrics.by_name.begin(), metrics.by_name.end(), [](const ActorMetrics& a, const ActorMetrics& b) {

@@ -10,7 +10,7 @@
 // what it has done counts under its type from then on, so that names that come and go take no memory for ever.
 //
 // No message pays for this: an actor counts its own messages anyway, one in about 64 is timed, and the rest is added up
-// when somebody asks. That takes about 0.1 us an actor and holds up nobody for long. Actors that end meanwhile may be
+// when somebody asks. That takes about 0.2 us an actor and holds up nobody for long. Actors that end meanwhile may be
 // missing from it.
 #ifndef TROUPE_ACTOR_ACTOR_METRICS_H_
 #define TROUPE_ACTOR_ACTOR_METRICS_H_

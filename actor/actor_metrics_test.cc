@@ -146,7 +146,7 @@ TEST(MetricsTest, WhoHasHandledMostComesFirstInTheTextAndTheRestIsCounted) {
   const std::string text = test.system.Metrics().ToText();
   EXPECT_THAT(text, AllOf(HasSubstr("all actors"), HasSubstr("lazy")));
   EXPECT_LT(text.find("busy"), text.find("lazy")) << text;
-  EXPECT_THAT(test.system.Metrics().ToText(/*most=*/1), HasSubstr("more names"));
+  EXPECT_THAT(test.system.Metrics().ToText(/*most=*/1), HasSubstr("and 1 more"));
 }
 
 // Keeps its worker busy for so long.
@@ -179,6 +179,7 @@ TEST(MetricsTest, HandlingTimesAreThoseOfAFairSample) {
   EXPECT_GT(metrics.handling_nanos.count(), kMessages / 64 / 2u);
   EXPECT_LT(metrics.handling_nanos.count(), kMessages / 64 * 2u);
   EXPECT_LT(metrics.HandlingTime(50), absl::Microseconds(150));
+  EXPECT_THAT(system.Metrics().ToText(), HasSubstr("us "));
   EXPECT_GE(metrics.HandlingTime(99), absl::Microseconds(180));
 }
 

@@ -23,6 +23,7 @@ struct Stall {
   std::string actor;  // its name, or type and id
   // The C++ type of the message; empty for a hook or a continuation.
   std::string message_type;
+  // Of the clock on the wall: on a busy machine the thread may have been without a core for some of it.
   Duration lasted;
   bool over = false;
 };

@@ -18,7 +18,6 @@ import glob
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -56,6 +55,10 @@ def in_parallel(function, arguments):
         return [failure for failure in pool.map(function, arguments) if failure is not None]
 
 
+def is_newer(path, than):
+    return os.path.exists(path) and os.path.getmtime(path) > than
+
+
 def test_only_files(folder):
     """The files of the targets that are marked testonly."""
     with open(os.path.join(folder, "BUILD.bazel")) as build:
@@ -65,18 +68,28 @@ def test_only_files(folder):
 
 
 def build_and_test(folder, out):
-    shutil.rmtree(out, ignore_errors=True)
-    os.makedirs(out)
+    os.makedirs(out, exist_ok=True)
+    # The counts of former runs, and what has been compiled from sources that are gone.
+    for path in glob.glob(os.path.join(out, "*")):
+        source = os.path.join(folder, os.path.splitext(os.path.basename(path))[0] + ".cc")
+        if path.endswith(".gcda") or not os.path.exists(source):
+            os.remove(path)
     header = os.path.join(out, "precompiled.h")
     with open(header, "w") as file:
         file.write(PRECOMPILED)
     failures = in_parallel(run, [COMPILE + ["-x", "c++-header", header, "-o", header + ".gch"]])
+    headers = max(map(os.path.getmtime, glob.glob(os.path.join(folder, "*.h"))))
     sources = sorted(glob.glob(os.path.join(folder, "*.cc")), key=os.path.getsize, reverse=True)
     object_of = {source: os.path.join(out, os.path.basename(source)[:-3] + ".o") for source in sources}
+    stale = [s for s in sources if not is_newer(object_of[s], max(headers, os.path.getmtime(s)))]
     failures += in_parallel(lambda source: run(COMPILE + ["-include", header, "-c", source, "-o", object_of[source]]),
-                            sources)
+                            stale)
+    if failures:
+        return failures
     tests = [source for source in sources if source.endswith("_test.cc")]
     archive = os.path.join(out, "tested.a")
+    if os.path.exists(archive):
+        os.remove(archive)
     failures += in_parallel(run, [["ar", "rcs", archive] + [object_of[s] for s in sources if s not in tests]])
     if failures:
         return failures
@@ -99,6 +112,8 @@ def lines_run(folder, out):
     ran = collections.defaultdict(dict)
     left_out = test_only_files(folder)
     for notes in sorted(glob.glob(os.path.join(out, "*.gcno"))):
+        if "precompiled" in notes:
+            continue
         # Only what was named by a path from here: not the system's headers.
         done = subprocess.run(["gcov", "--json-format", "--stdout", "--relative-only", notes],
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)

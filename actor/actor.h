@@ -17,8 +17,9 @@
 // it to the Executor; a worker gives the actor a turn (LocalCell::RunTurn), which pops the envelope and invokes the
 // handler. The answer goes back through the envelope's Reply to the asker's Future. Nothing on this way blocks.
 //
-// Read next: address.h (the seam), envelope.h (what a handler looks like), task.h (handlers that wait), local_cell.h (an
-// actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs on).
+// Read next: address.h (the seam), envelope.h (what a handler looks like), task.h (handlers that wait), local_cell.h
+// (an actor's life), supervision.h (what a failure does), executor.h and deterministic_executor.h (what it all runs
+// on).
 #ifndef TROUPE_ACTOR_ACTOR_H_
 #define TROUPE_ACTOR_ACTOR_H_
 
@@ -66,7 +67,9 @@ class ActorBase : public internal::Pooled {
 //   void Started(Context&)                          first in each incarnation
 //   void Stopping(Context&)                         last before it terminates, when its children are gone
 //   void Restarting(const absl::Status&, Context&)  last in an incarnation that failed
-// They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that.
+// They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that, and
+// a handler that is a coroutine (task.h) may wait. With `static constexpr bool kReentrant = true;` others run
+// meanwhile.
 template <typename Derived>
 class Actor : public ActorBase {
  public:
@@ -153,10 +156,11 @@ class ActorContext {
     std::move(future).ThenAnswer(std::make_unique<Continuation<R, F>>(cell_, std::move(callback)));
   }
 
-  // In a coroutine: goes on after `duration`.
+  // In a coroutine: `co_await context.Sleep(...)` goes on after `duration`.
   internal::SleepAwaiter Sleep(Duration duration) const { return internal::SleepAwaiter(cell_.executor(), duration); }
 
-  // In a coroutine: what `work` returns, an absl::Status or StatusOr, run on the blocking pool as by RunBlocking.
+  // In a coroutine: `co_await context.Blocking(work)` gives what `work` returns, an absl::Status or StatusOr, from the
+  // blocking pool; the rest is as with RunBlocking.
   template <typename Work>
   auto Blocking(Work work) {
     using R = internal::ResultIn<std::invoke_result_t<Work&>>;

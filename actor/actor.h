@@ -74,7 +74,8 @@ class ActorBase : public internal::Pooled {
 //   void Stopping(Context&)                         last before it terminates, when its children are gone
 //   void Restarting(const absl::Status&, Context&)  last in an incarnation that failed
 // They and the handlers run one at a time, in the actor's turns. None may block: Context::RunBlocking is for that, or
-// a thread of the actor's own (dispatch.h).
+// a thread of the actor's own (dispatch.h); a handler that is a coroutine (task.h) may wait. With
+// `static constexpr bool kReentrant = true;` others run meanwhile.
 template <typename Derived>
 class Actor : public ActorBase {
  public:
@@ -256,10 +257,11 @@ class ActorContext {
     std::move(future).ThenAnswer(std::make_unique<Continuation<R, F>>(cell_, std::move(callback)));
   }
 
-  // In a coroutine: goes on after `duration`.
+  // In a coroutine: `co_await context.Sleep(...)` goes on after `duration`.
   internal::SleepAwaiter Sleep(Duration duration) const { return internal::SleepAwaiter(cell_.executor(), duration); }
 
-  // In a coroutine: what `work` returns, an absl::Status or StatusOr, run on the blocking pool as by RunBlocking.
+  // In a coroutine: `co_await context.Blocking(work)` gives what `work` returns, an absl::Status or StatusOr, from the
+  // blocking pool; the rest is as with RunBlocking.
   template <typename Work>
   auto Blocking(Work work) {
     using R = internal::ResultIn<std::invoke_result_t<Work&>>;

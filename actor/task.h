@@ -22,11 +22,10 @@
 //
 //   Lifetime: message, context and reply live as long as the coroutine. When the incarnation ends (a stop, a failure)
 //             its coroutines are destroyed where they wait, in the actor's turn and before its children and hooks;
-//             their askers get the failure, or kUnknown. So does one that has called Context::Stop or Fail, where it
-//             waits next.
+//             their askers get the failure, or kUnknown. One that calls Context::Stop or Fail ends where it waits next.
 //   Limits:   so many handlers of an actor wait at once as its mailbox holds messages, or 64 if that is more. One
-//   beyond
-//             that, which only control messages and timers can bring, is ended at its first wait, as a dead letter.
+//             beyond that, which only control messages and timers can bring, is ended at its first wait, as a dead
+//             letter.
 //   Errors:   an exception, or Context::Fail, fails the actor as in any handler; an exception of a Task that is awaited
 //             comes out of the co_await.
 #ifndef TROUPE_ACTOR_TASK_H_

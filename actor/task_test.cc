@@ -1,7 +1,7 @@
 // Handlers that are coroutines: what may be awaited, what gets through meanwhile, and how they end.
 #include "actor/task.h"
 
-#include <memory>
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>

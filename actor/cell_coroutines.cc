@@ -167,9 +167,10 @@ Cell::Offered LocalCell::Offer(std::unique_ptr<Envelope>& envelope) {
 }
 
 void LocalCell::AwaitRoom(Reply<void> room) {
-  // When it has terminated the reply dies with this, and the next offer finds out.
+  // When it has terminated the reply dies with this, and the next offer finds out. Else the turn's end looks whether
+  // there is room.
   Post([this, room = std::move(room)]() mutable {
-    if (state_.load() == ActorState::kTerminated || mailbox_.HalfEmpty()) return room(absl::OkStatus());
+    if (state_.load() == ActorState::kTerminated) return;
     auto& waiters = relations().room_waiters;
     // Those who have given up since go when there are twice as many as there were after the last look.
     if (waiters.size() >= relations_->room_waiters_limit) {

@@ -220,7 +220,7 @@ class RoomModel {
         if (numbered.lane == MailboxLane::kUser) {
           if (read_[static_cast<size_t>(numbered.sender)]++ != numbered.number) fault_ = "lost, doubled or overtaken";
         } else {
-          (mailbox_.HalfEmpty() ? told : waiters_).push_back(numbered.sender);
+          waiters_.push_back(numbered.sender);
         }
       }
       if (!waiters_.empty() && mailbox_.HalfEmpty()) {

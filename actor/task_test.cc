@@ -87,6 +87,16 @@ struct UrgentConsult {
 struct CrashNow {
   static constexpr bool kControl = true;
 };
+// Waits for what the test decides.
+struct WaitFor {
+  Future<std::string> future;
+};
+struct Echo {
+  using Result = std::string;
+};
+struct AskForEcho {
+  using Result = std::string;
+};
 struct ConsultShortly {
   using Result = std::string;
 };
@@ -140,6 +150,13 @@ class PilgrimOf : public Actor<Derived> {
   Task<std::string> Handle(ConsultShortly, Context&) {
     co_return co_await oracle_.AskWithin<Question>(absl::Milliseconds(10), "short");
   }
+  Task<> Handle(WaitFor wait, Context&) {
+    Trace trace(log_, "wait");
+    (void)co_await std::move(wait.future);
+    log_->push_back("went on");
+  }
+  Task<std::string> Handle(AskForEcho, Context& context) { co_return co_await context.self().template Ask<Echo>(); }
+  std::string Handle(Echo, Context&) { return "echo"; }
   void Handle(Note note, Context&) { log_->push_back(std::move(note.text)); }
   void Handle(Urgent urgent, Context&) { log_->push_back(std::move(urgent.text)); }
   void Handle(CrashNow, Context&) { throw std::runtime_error("fell"); }
@@ -244,6 +261,8 @@ TEST_F(TaskTest, AReentrantActorTakesMessagesMeanwhileAndHasSeveralAtOnce) {
   EXPECT_EQ(*Await(std::move(two)), "re: two");
 }
 
+TEST_F(TaskTest, AReentrantActorMayAskItself) { EXPECT_EQ(*Await(Spawn<BusyPilgrim>().Ask(AskForEcho{})), "echo"); }
+
 TEST_F(TaskTest, AReentrantActorHasAsManyAtOnceAsItsMailboxHoldsMessages) {
   Address<BusyPilgrim> pilgrim = Spawn<BusyPilgrim>({.mailbox_capacity = 2});
   for (const char* text : {"1", "2", "3", "4"}) {
@@ -292,6 +311,17 @@ TEST_F(TaskTest, AFailureOfAnotherHandlerEndsItAndItsAskerGetsTheFailure) {
   pilgrim.Tell(Note{"the new incarnation reads"});
   LetTheOracleAnswer();
   EXPECT_EQ(log_.back(), "the new incarnation reads");
+}
+
+TEST_F(TaskTest, AnAnswerThatIsOnItsWayWhenItEndsWakesNobody) {
+  Address<Pilgrim> pilgrim = Spawn();
+  auto [future, reply] = MakeFuture<std::string>(test_.executor, Instant::Never());
+  pilgrim.Tell(WaitFor{std::move(future)});
+  Settle();
+  pilgrim.Tell(CrashNow{});
+  reply("behind the message that fails");
+  Settle();
+  EXPECT_THAT(log_, ElementsAre("wait destroyed", "restarting"));
 }
 
 TEST_F(TaskTest, WithResumeTheOthersGoOnWhenOneFails) {
@@ -351,9 +381,13 @@ TEST_F(TaskTest, TheEndOfTheSystemEndsThoseThatWait) {
     Address<Oracle> oracle = other.system.Spawn<Oracle>();
     other.system.Spawn<Pilgrim>(SpawnOptions{}, oracle, &log_).Tell(Consult{"long"});
     other.system.Spawn<BusyPilgrim>(SpawnOptions{}, oracle, &log_).Tell(Consult{"long"});
+    auto [future, reply] = MakeFuture<std::string>(other.executor, Instant::Never());
+    other.system.Spawn<Pilgrim>(SpawnOptions{}, oracle, &log_).Tell(WaitFor{std::move(future)});
     other.Settle();
+    reply("unread");
   }
   EXPECT_EQ(std::count(log_.begin(), log_.end(), "long destroyed"), 2);
+  EXPECT_EQ(std::count(log_.begin(), log_.end(), "wait destroyed"), 1);
 }
 
 // What else may be awaited.
@@ -379,6 +413,7 @@ struct ManySteps {
 };
 struct Check {};
 struct Refuse {};
+struct FailLate {};
 class Traveller : public Actor<Traveller> {
  public:
   explicit Traveller(Address<Oracle> oracle) : oracle_(std::move(oracle)) {}
@@ -428,6 +463,10 @@ class Traveller : public Actor<Traveller> {
   Task<absl::Status> Handle(Refuse, Context& context) {
     co_await context.Sleep(absl::Milliseconds(1));
     co_return absl::PermissionDeniedError("no");
+  }
+  Task<> Handle(FailLate, Context& context) {
+    co_await context.Sleep(absl::Milliseconds(1));
+    context.Fail(absl::DataLossError("late"));
   }
   void Handle(Urgent, Context&) {}
 
@@ -479,6 +518,7 @@ TEST_F(AwaitTest, AHandlerWithoutResultAnswersWhenItHasEndedAndMayRefuse) {
   EXPECT_TRUE(Await(traveller_.Ask(Check{})).ok());
   EXPECT_EQ(test_.simulator.Now() - start, absl::Milliseconds(1));
   EXPECT_EQ(Await(traveller_.Ask(Refuse{})), absl::PermissionDeniedError("no"));
+  EXPECT_EQ(Await(traveller_.Ask(FailLate{})), absl::DataLossError("late"));
 }
 
 TEST_F(AwaitTest, WhatItCouldOnlyAnswerItselfIsRefusedAtOnce) {

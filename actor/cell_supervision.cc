@@ -178,7 +178,9 @@ void LocalCell::ContinueWhenChildless() {
   if (state != ActorState::kRestarting && state != ActorState::kStopping) return;
   if (!childless()) return;
   EndIncarnation();
-  if (std::exchange(stop_requested_, false) && state == ActorState::kRestarting) {
+  const bool stop_requested = stop_requested_;
+  stop_requested_ = false;
+  if (stop_requested && state == ActorState::kRestarting) {
     // The hook asked for the end.
     state = ActorState::kStopping;
     state_ = state;

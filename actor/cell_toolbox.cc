@@ -150,7 +150,8 @@ void LocalCell::SetIdleTimeout(Duration limit, std::unique_ptr<Envelope> (*maker
 }
 
 void LocalCell::CancelIdleTimeout() {
-  if (!std::exchange(notes_activity_, false)) return;
+  if (!notes_activity_) return;
+  notes_activity_ = false;
   executor_.CancelTimer(toolbox().idle.timer);
   ++toolbox().idle_number;
 }

@@ -236,7 +236,9 @@ void LocalCell::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
 }
 
 void LocalCell::StopIfRequested() {
-  if (std::exchange(stop_requested_, false)) BeginStop(absl::OkStatus());
+  if (!stop_requested_) return;
+  stop_requested_ = false;
+  BeginStop(absl::OkStatus());
 }
 
 LocalCell::Relations& LocalCell::relations() {

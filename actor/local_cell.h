@@ -351,10 +351,10 @@ class LocalCell : public Cell, public Runnable {
   std::atomic<ActorState> state_{ActorState::kStarting};
 
   // Touched only in the actor's turn.
-  bool stop_requested_ = false;  // by a callback of the actor's own
-  bool user_lane_shut_ = false;  // a coroutine waits that lets no other message in
-  bool notes_activity_ = false;  // for the idle timeout
-  bool streams_ready_ = false;   // something may wait in a stream
+  bool stop_requested_ : 1 = false;  // by a callback of the actor's own
+  bool user_lane_shut_ : 1 = false;  // a coroutine waits that lets no other message in
+  bool notes_activity_ : 1 = false;  // for the idle timeout
+  bool streams_ready_ : 1 = false;   // something may wait in a stream
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
   uint32_t incarnation_ = 0;  // 0 before its first turn

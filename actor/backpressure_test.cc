@@ -186,21 +186,30 @@ struct Work {
   int sender;
   int number;
 };
+// Answered when all work has been done.
 struct Report {
+  static constexpr bool kControl = true;
   using Result = std::vector<int>;
 };
 class Sink : public Actor<Sink> {
  public:
+  explicit Sink(int expected) : left_(expected) {}
   void Handle(Work work, Context&) {
     if (work.sender >= static_cast<int>(last_.size())) last_.resize(static_cast<size_t>(work.sender) + 1, -1);
     int& last = last_[static_cast<size_t>(work.sender)];
-    if (work.number != last + 1) last = -1'000'000'000;
-    last = work.number;
+    // Once out of order it stays wrong.
+    last = work.number == last + 1 ? work.number : -1'000'000'000;
+    if (--left_ == 0) reply_(last_);
   }
-  std::vector<int> Handle(Report, Context&) { return last_; }
+  void Handle(Report, Reply<std::vector<int>> reply, Context&) {
+    reply_ = std::move(reply);
+    if (left_ == 0) reply_(last_);
+  }
 
  private:
+  int left_;
   std::vector<int> last_;
+  Reply<std::vector<int>> reply_;
 };
 
 struct SendAll {
@@ -229,7 +238,8 @@ TEST(BackpressureStressTest, ManySendersToASmallMailboxLoseNothingAndKeepTheirOr
   ThreadExecutor executor({.workers = 4});
   ActorSystem system(executor);
   for (const Overflow overflow : {Overflow::kReject, Overflow::kDropOldest}) {
-    Address<Sink> sink = system.Spawn<Sink>(SpawnOptions{.mailbox_capacity = 16, .overflow = overflow});
+    Address<Sink> sink =
+        system.Spawn<Sink>(SpawnOptions{.mailbox_capacity = 16, .overflow = overflow}, kSenders * kEach);
     std::vector<Future<int>> done;
     for (int s = 0; s < kSenders; ++s) {
       done.push_back(system.Spawn<Source>(sink, s).AskWithin<SendAll>(absl::Minutes(5), kEach));

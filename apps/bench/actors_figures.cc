@@ -59,10 +59,7 @@ absl::StatusOr<double> CountsPerSecond(int64_t senders, const Setting& setting) 
   System s(setting);
   Address<Counter> counter = s.system.Spawn<Counter>();
   std::vector<Address<Sender<Counter, Count>>> all;
-  // Together they never fill the mailbox.
-  for (int64_t i = 0; i < senders; ++i) {
-    all.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}, int64_t{800} / senders));
-  }
+  for (int64_t i = 0; i < senders; ++i) all.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}));
   int64_t sent = 0;
   const double each = TimeEach(setting.seconds, kChunk, [&] {
     SendAll(all, kChunk);

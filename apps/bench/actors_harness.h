@@ -88,65 +88,39 @@ double TimeEach(double seconds, int64_t operations, F chunk) {
   return took / static_cast<double>(count);
 }
 
-// Senders that flood others. A sender keeps within what the mailboxes hold by the word of each receiver after a batch;
-// this is the one place that says what a sender does about a full mailbox.
-struct Room {};
-class Waiting {
- public:
-  virtual ~Waiting() = default;
-  // From a receiver's turn.
-  virtual void TellRoom() = 0;
-};
-// In what is sent: null, but in the last of a batch, whose receiver calls back once it has handled it.
-struct Ticket {
-  Waiting* sender = nullptr;
-  void Handled() const {
-    if (sender != nullptr) sender->TellRoom();
-  }
-};
-
 struct Send {
   int64_t messages;
   std::atomic<int>* senders_left;
   Done* done;
 };
+struct Total {
+  using Result = int64_t;
+};
 
-// Sends M{ticket} to each receiver in turn, `batch` of them to each at a time. What is sent must go evenly into the
-// receivers.
+// Floods others: sends an M to each receiver in turn, and waits where there is no room. Done when all are handled.
 template <typename Receiver, typename M>
-class Sender : public Actor<Sender<Receiver, M>>, private Waiting {
+class Sender : public Actor<Sender<Receiver, M>> {
  public:
   using Context = ActorContext<Sender>;
 
-  Sender(std::vector<Address<Receiver>> receivers, int64_t batch) : receivers_(std::move(receivers)), batch_(batch) {}
-  void Started(Context& context) { self_ = context.self(); }
-  void Handle(Send send, Context&) {
-    job_ = send;
-    SendBatch();
-  }
-  void Handle(Room, Context&) {
-    if (--outstanding_ > 0) return;
-    if (job_.messages > 0) return SendBatch();
-    if (job_.senders_left->fetch_sub(1) == 1) job_.done->set_value();
+  explicit Sender(std::vector<Address<Receiver>> receivers) : receivers_(std::move(receivers)) {}
+  Task<> Handle(Send send, Context&) {
+    absl::Status told;  // not OK: a receiver is gone, and the totals show it
+    for (int64_t left = send.messages; told.ok() && left > 0;) {
+      for (const Address<Receiver>& receiver : receivers_) {
+        told = co_await receiver.template TellWait<M>();
+        --left;
+      }
+    }
+    for (const Address<Receiver>& receiver : receivers_) {
+      const absl::StatusOr<int64_t> handled = co_await receiver.template Ask<Total>();
+      if (!handled.ok()) break;
+    }
+    if (send.senders_left->fetch_sub(1) == 1) send.done->set_value();
   }
 
  private:
-  void TellRoom() override { self_.Tell(Room{}); }
-  void SendBatch() {
-    const auto receivers = static_cast<int64_t>(receivers_.size());
-    const int64_t each = std::min(batch_, job_.messages / receivers);
-    job_.messages -= each * receivers;
-    outstanding_ = receivers;
-    for (int64_t i = 1; i <= each; ++i) {
-      for (const Address<Receiver>& receiver : receivers_) receiver.Tell(M{Ticket{i == each ? this : nullptr}});
-    }
-  }
-
   const std::vector<Address<Receiver>> receivers_;
-  const int64_t batch_;
-  Address<Sender> self_;
-  Send job_ = {};
-  int64_t outstanding_ = 0;
 };
 
 // Lets all senders send their part of so many messages, and waits until all are handled.
@@ -161,18 +135,10 @@ void SendAll(const std::vector<Address<S>>& senders, int64_t messages) {
 }
 
 // Counts what it gets.
-struct Count {
-  Ticket ticket;
-};
-struct Total {
-  using Result = int64_t;
-};
+struct Count {};
 class Counter : public Actor<Counter> {
  public:
-  void Handle(Count count, Context&) {
-    ++total_;
-    count.ticket.Handled();
-  }
+  void Handle(Count, Context&) { ++total_; }
   int64_t Handle(Total, Context&) { return total_; }
 
  private:

@@ -60,15 +60,12 @@ absl::StatusOr<double> ForkJoinCreate(const Setting& setting) {
 
 // Fork-join, throughput: one sends to sixty that work.
 
-struct Job {
-  Ticket ticket;
-};
+struct Job {};
 class Worker : public Actor<Worker> {
  public:
-  void Handle(Job job, Context&) {
+  void Handle(Job, Context&) {
     result_ += Compute(37.2);
     ++handled_;
-    job.ticket.Handled();
   }
   int64_t Handle(Total, Context&) { return handled_; }
 
@@ -83,7 +80,7 @@ absl::StatusOr<double> ForkJoinThroughput(const Setting& setting) {
   System s(setting);
   std::vector<Address<Worker>> workers;
   for (int64_t i = 0; i < kWorkers; ++i) workers.push_back(s.system.Spawn<Worker>());
-  std::vector senders = {s.system.Spawn<Sender<Worker, Job>>(workers, int64_t{500})};
+  std::vector senders = {s.system.Spawn<Sender<Worker, Job>>(workers)};
   int64_t rounds = 0;
   const double each = TimeEach(setting.seconds, kWorkers * kEach, [&] {
     SendAll(senders, kWorkers * kEach);

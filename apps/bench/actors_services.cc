@@ -48,34 +48,32 @@ absl::StatusOr<double> Timers(const Setting& setting) {
 
 // Topics: publishers and subscribers of one topic each way round.
 
-// Shared by all messages of one publisher's batch; who handles the last of them calls it back.
+// Shared by all messages of one publisher's batch; who handles the last of them tells it.
+class Publisher;
+struct AllRead {};
 struct Edition {
   std::atomic<int64_t> unread{0};
-  Waiting* publisher = nullptr;
+  Address<Publisher> publisher;
 };
 struct News {
   Edition* edition;
 };
 using Bus = TopicBus<News>;
-class Publisher : public Actor<Publisher>, private Waiting {
+class Publisher : public Actor<Publisher> {
  public:
   Publisher(Address<Bus> bus, int64_t batch, int64_t subscribers)
       : bus_(std::move(bus)), batch_(batch), subscribers_(subscribers) {}
-  void Started(Context& context) {
-    self_ = context.self();
-    edition_.publisher = this;
-  }
+  void Started(Context& context) { edition_.publisher = context.self(); }
   void Handle(Send job, Context&) {
     job_ = job;
     PublishBatch();
   }
-  void Handle(Room, Context&) {
+  void Handle(AllRead, Context&) {
     if (job_.messages > 0) return PublishBatch();
     if (job_.senders_left->fetch_sub(1) == 1) job_.done->set_value();
   }
 
  private:
-  void TellRoom() override { self_.Tell(Room{}); }
   void PublishBatch() {
     const int64_t now = std::min(batch_, job_.messages);
     job_.messages -= now;
@@ -86,7 +84,6 @@ class Publisher : public Actor<Publisher>, private Waiting {
   const Address<Bus> bus_;
   const int64_t batch_;
   const int64_t subscribers_;
-  Address<Publisher> self_;
   Send job_ = {};
   Edition edition_;
 };
@@ -95,7 +92,7 @@ class Subscriber : public Actor<Subscriber> {
   void Handle(Published<News> published, Context&) {
     ++heard_;
     Edition& edition = *published.message->edition;
-    if (edition.unread.fetch_sub(1, std::memory_order_acq_rel) == 1) edition.publisher->TellRoom();
+    if (edition.unread.fetch_sub(1, std::memory_order_acq_rel) == 1) edition.publisher.Tell(AllRead{});
   }
   int64_t Handle(Total, Context&) { return heard_; }
 
@@ -139,9 +136,8 @@ absl::StatusOr<double> BackPressure(const Setting& setting) {
   System s(setting);
   Address<Counter> counter = s.system.Spawn<Counter>(SpawnOptions{.mailbox_capacity = kPlaces});
   std::vector<Address<Sender<Counter, Count>>> senders;
-  for (int64_t i = 0; i < kSenders; ++i) {
-    senders.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}, kPlaces / kSenders));
-  }
+  for (int64_t i = 0; i < kSenders; ++i)
+    senders.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}));
   int64_t sent = 0;
   const double each = TimeEach(setting.seconds, kChunk, [&] {
     SendAll(senders, kChunk);
@@ -229,16 +225,14 @@ class Timekeeper : public Actor<Timekeeper> {
 
 absl::StatusOr<double> AskUnderLoad(const Setting& setting) {
   constexpr int64_t kSenders = 8;
+  std::atomic<int> left = kSenders + 1;
+  Done never;
   System s(setting);
   Address<Counter> counter = s.system.Spawn<Counter>();
   std::vector<Address<Sender<Counter, Count>>> senders;
-  for (int64_t i = 0; i < kSenders; ++i) {
-    senders.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}, int64_t{100}));
-  }
-  // More than they can send meanwhile. They are not stopped, since the counter calls them back: all end with the
-  // system.
-  std::atomic<int> left = kSenders + 1;
-  Done never;
+  for (int64_t i = 0; i < kSenders; ++i)
+    senders.push_back(s.system.Spawn<Sender<Counter, Count>>(std::vector{counter}));
+  // More than they can send meanwhile: all end with the system.
   for (const auto& sender : senders) sender.Tell(Send{int64_t{1} << 40, &left, &never});
   Address<Timekeeper> timekeeper = s.system.Spawn<Timekeeper>(s.system.Spawn<Oracle>());
   std::vector<double> micros;

@@ -149,6 +149,7 @@ TEST_F(StateMachineTest, AHandlerThatFailsChangesNoState) {
   line.Tell(Connected{});
   line.Tell(Break{.badly = true});
   EXPECT_EQ(*test.Await(line.Ask(Send{"still up "})), "still up 1");
+  EXPECT_EQ(*test.Await(line.Ask(Send{"and stays up "})), "and stays up 2");
 }
 
 TEST_F(StateMachineTest, AHookThatFailsFailsTheActorAndTheAsker) {

@@ -13,8 +13,9 @@
 //
 // A worker gives one actor after the other a turn. Those turns, from the first that asks for a hook on, are a batch: it
 // ends when no actor waits for this worker any more, after kTurns turns or kTime, whichever comes first (no turn is cut
-// short for it), and always before the worker looks for work elsewhere or sleeps. Then each hook that was asked for is called once, however many
-// actors asked for it, on the thread that had the turns. The actor that asked may have ended by then.
+// short for it), and always before the worker looks for work elsewhere or sleeps. Then each hook that was asked for is
+// called once, however many actors asked for it, on the thread that had the turns. The actor that asked may have ended
+// by then.
 #ifndef TROUPE_ACTOR_END_OF_TURN_H_
 #define TROUPE_ACTOR_END_OF_TURN_H_
 

@@ -133,11 +133,14 @@ class ProbeCell final : public LocalCell {
  public:
   static constexpr size_t kCapacity = 10'000;
 
-  ProbeCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options, const std::type_info& type)
-      : LocalCell(system, id, parent, options), type_(type) {}
+  ProbeCell(ActorSystem& system, ActorId id, LocalCell* parent, const SpawnOptions& options, const std::type_info& type,
+            size_t type_slot)
+      : LocalCell(system, id, parent, options), type_(type), type_slot_(type_slot) {}
 
   bool Deliver(std::unique_ptr<Envelope> envelope) override;
+  Offered Offer(std::unique_ptr<Envelope>& envelope) override { return Cell::Offer(envelope); }
   const std::type_info& actor_type() const override { return type_; }
+  size_t type_slot() const override { return type_slot_; }
 
   void WatchFor(const std::shared_ptr<Cell>& other);
   void Keep(std::unique_ptr<Envelope> envelope) { kept_.push_back(std::move(envelope)); }
@@ -153,6 +156,7 @@ class ProbeCell final : public LocalCell {
 
  private:
   const std::type_info& type_;
+  const size_t type_slot_;
   std::deque<std::unique_ptr<Envelope>> kept_;
 };
 
@@ -181,8 +185,8 @@ class Probe {
 
   explicit Probe(TestSystem& test)
       : test_(test),
-        cell_(test.system.SpawnCell<internal::ProbeCell>(SpawnOptions{.on_failure = OnFailure::kStop}, typeid(Actor))) {
-  }
+        cell_(test.system.SpawnCell<internal::ProbeCell>(SpawnOptions{.on_failure = OnFailure::kStop}, typeid(Actor),
+                                                         troupe::internal::TypeSlotOf<Actor>())) {}
 
   Address<Actor> address() const { return Address<Actor>(cell_); }
   void Stop() { cell_->Stop(); }

@@ -147,7 +147,7 @@ class ProbeCell final : public LocalCell {
   // The oldest, without those whose askers have given up; null when there is none.
   std::unique_ptr<Envelope> Take(Instant now);
   bool empty() const { return kept_.empty(); }
-  // The types of what is kept, for people.
+  // The types of what it keeps, for people.
   std::string Describe() const;
 
  protected:

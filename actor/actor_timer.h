@@ -11,6 +11,7 @@
 #include "actor/cron.h"
 #include "actor/envelope.h"
 #include "actor/executor.h"
+#include "actor/handler_envelope.h"
 #include "actor/time.h"
 
 namespace troupe {

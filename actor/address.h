@@ -16,6 +16,7 @@
 #include "actor/envelope.h"
 #include "actor/executor.h"
 #include "actor/future.h"
+#include "actor/handler_envelope.h"
 #include "actor/task.h"
 
 namespace troupe {

@@ -67,12 +67,14 @@ inline void PoolFree(void* memory, [[maybe_unused]] size_t bytes) {
   }
   const size_t size_class = (bytes + kPoolGrain - 1) / kPoolGrain;
   PoolShelf& shelf = pool_shelves[size_class];
+  // Not as soon as it is full, else one block that comes and goes would move it each time.
+  if (shelf.count == kMagazine) [[unlikely]] {
+    PutAwayMagazine(size_class);
+  }
   auto* block = static_cast<PoolBlock*>(memory);
   block->next = shelf.current;
   shelf.current = block;
-  if (++shelf.count == kMagazine) [[unlikely]] {
-    PutAwayMagazine(size_class);
-  }
+  ++shelf.count;
 #endif
 }
 

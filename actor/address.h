@@ -89,6 +89,19 @@ inline constexpr bool kBuildsInPlace<M, First, Rest...> =
     !std::same_as<std::remove_cvref_t<First>, M> && std::is_constructible_v<M, First, Rest...>;
 
 absl::Status AskedItself(const Cell& cell);
+absl::Status OfferRefused(const Cell& to);
+
+inline RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout) {
+  const Cell::Offered offered = to->Offer(envelope);
+  if (offered == Cell::Offered::kTaken) [[likely]] {
+    return;
+  }
+  if (offered == Cell::Offered::kFull) {
+    wait_ = std::make_unique<RoomWait>(to, std::move(envelope), timeout);
+  } else {
+    status_ = OfferRefused(*to);
+  }
+}
 }  // namespace internal
 
 // An actor of type A. A value: copy it, send it, keep it; it stays good across restarts of the actor, and keeps

@@ -76,33 +76,45 @@ class FutureAwaiter final : public Awaiter<R> {
   std::optional<Outcome<R>> outcome_;
 };
 
-// A tell that waits for room: Address::TellWait.
-class RoomAwaiter final : public Awaiter<void> {
+// A tell that has found no room, and waits.
+class RoomWait final : public Pooled, public Awaiter<void> {
  public:
-  RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout);
+  RoomWait(std::shared_ptr<Cell> to, std::unique_ptr<Envelope> envelope, Duration timeout)
+      : envelope_(std::move(envelope)), to_(std::move(to)), timeout_(timeout) {}
 
-  bool await_ready() const { return envelope_ == nullptr; }
-  template <typename Promise>
-  bool await_suspend(std::coroutine_handle<Promise> coroutine) {
-    return BeginToWait(*coroutine.promise().run, coroutine);
-  }
-  absl::Status await_resume() { return std::move(status_); }
-
+  // False: there is no way to wait.
+  bool Begin(TaskRun& run, std::coroutine_handle<> coroutine);
   void OnAnswer(absl::Status outcome) override;
+  absl::Status TakeStatus() { return std::move(status_); }
 
  private:
-  // False: there is no way to wait.
-  bool BeginToWait(TaskRun& run, std::coroutine_handle<> coroutine);
   // False: it has no room still.
-  bool Offer(const std::shared_ptr<Cell>& to);
+  bool Offer();
   void AwaitRoom();
   // The mailbox's policy decides what becomes of the message.
   void GiveUp(const absl::Status& status);
 
-  std::unique_ptr<Envelope> envelope_;  // null: it is decided
-  std::shared_ptr<Cell> to_;            // null: it had room at once
+  std::unique_ptr<Envelope> envelope_;
+  const std::shared_ptr<Cell> to_;
   const Duration timeout_;
   Instant deadline_;
+  absl::Status status_;
+};
+
+// Address::TellWait. Where there is room it costs what a tell costs.
+class RoomAwaiter {
+ public:
+  RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout);
+
+  bool await_ready() const { return wait_ == nullptr; }
+  template <typename Promise>
+  bool await_suspend(std::coroutine_handle<Promise> coroutine) {
+    return wait_->Begin(*coroutine.promise().run, coroutine);
+  }
+  absl::Status await_resume() { return wait_ == nullptr ? std::move(status_) : wait_->TakeStatus(); }
+
+ private:
+  std::unique_ptr<RoomWait> wait_;  // null: it is decided
   absl::Status status_;
 };
 

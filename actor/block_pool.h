@@ -38,7 +38,7 @@ void PutAwayMagazine(size_t size_class);
 void* AllocateFromHeap(size_t bytes);
 void FreeToHeap(void* block);
 
-inline void* PoolAllocate(size_t bytes) {
+[[gnu::always_inline]] inline void* PoolAllocate(size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
   return AllocateFromHeap(bytes);
 #else
@@ -58,7 +58,7 @@ inline void* PoolAllocate(size_t bytes) {
 }
 
 // `bytes` as in PoolAllocate.
-inline void PoolFree(void* memory, [[maybe_unused]] size_t bytes) {
+[[gnu::always_inline]] inline void PoolFree(void* memory, [[maybe_unused]] size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
   FreeToHeap(memory);
 #else
@@ -81,8 +81,8 @@ inline void PoolFree(void* memory, [[maybe_unused]] size_t bytes) {
 // Objects of classes derived from this live in the pool. One that is deleted by a base needs a virtual destructor.
 class Pooled {
  public:
-  static void* operator new(size_t bytes) { return PoolAllocate(bytes); }
-  static void operator delete(void* memory, size_t bytes) { PoolFree(memory, bytes); }
+  [[gnu::always_inline]] static void* operator new(size_t bytes) { return PoolAllocate(bytes); }
+  [[gnu::always_inline]] static void operator delete(void* memory, size_t bytes) { PoolFree(memory, bytes); }
 };
 
 // For std::allocate_shared.

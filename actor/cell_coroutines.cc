@@ -31,28 +31,18 @@ absl::Status AskedItself(const Cell& cell) {
       absl::StrCat("a coroutine of ", cell.label(), " asked its own actor, which is not re-entrant and cannot answer"));
 }
 
-RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout)
-    : envelope_(std::move(envelope)), timeout_(timeout) {
-  if (!Offer(to)) to_ = to;
+absl::Status OfferRefused(const Cell& to) {
+  return to.alive() ? absl::UnavailableError(absl::StrCat(to.label(), " cannot be reached"))
+                    : DeadLetterStatus(DeadLetterReason::kTerminated, to.label());
 }
 
-bool RoomAwaiter::Offer(const std::shared_ptr<Cell>& to) {
-  switch (to->Offer(envelope_)) {
-    case Cell::Offered::kFull:
-      return false;
-    case Cell::Offered::kRefused:
-      status_ = to->alive() ? absl::UnavailableError(absl::StrCat(to->label(), " cannot be reached"))
-                            : DeadLetterStatus(DeadLetterReason::kTerminated, to->label());
-      break;
-    case Cell::Offered::kTaken:
-      break;
-  }
-  // A cell of another layer may leave it.
-  envelope_ = nullptr;
-  return true;
+bool RoomWait::Offer() {
+  const Cell::Offered offered = to_->Offer(envelope_);
+  if (offered == Cell::Offered::kRefused) status_ = OfferRefused(*to_);
+  return offered != Cell::Offered::kFull;
 }
 
-bool RoomAwaiter::BeginToWait(TaskRun& run, std::coroutine_handle<> coroutine) {
+bool RoomWait::Begin(TaskRun& run, std::coroutine_handle<> coroutine) {
   run_ = &run;
   coroutine_ = coroutine;
   if (coroutine_of == to_.get()) {
@@ -66,7 +56,7 @@ bool RoomAwaiter::BeginToWait(TaskRun& run, std::coroutine_handle<> coroutine) {
   return true;
 }
 
-void RoomAwaiter::AwaitRoom() {
+void RoomWait::AwaitRoom() {
   auto* state = new FutureState<void>(/*refs=*/2);
   state->SetDeadline(to_->executor(), deadline_);
   Reply<void> room{FutureRef<void>(state)};
@@ -74,17 +64,17 @@ void RoomAwaiter::AwaitRoom() {
   to_->AwaitRoom(std::move(room));
 }
 
-void RoomAwaiter::OnAnswer(absl::Status outcome) {
+void RoomWait::OnAnswer(absl::Status outcome) {
   if (absl::IsDeadlineExceeded(outcome)) {
     GiveUp(
         absl::DeadlineExceededError(absl::StrCat("no room in the mailbox of ", to_->label(), " before the deadline")));
-  } else if (!Offer(to_)) {
+  } else if (!Offer()) {
     return AwaitRoom();
   }
   Resume();
 }
 
-void RoomAwaiter::GiveUp(const absl::Status& status) {
+void RoomWait::GiveUp(const absl::Status& status) {
   if (!to_->Deliver(std::move(envelope_))) status_ = status;
 }
 

@@ -111,6 +111,8 @@ class BasicMailbox {
     return (word & kScheduled) == 0 && (lane == MailboxLane::kSystem || (word & kUserLaneShut) == 0);
   }
 
+  // With its lock, if there is one.
+  bool EndTurnBeside(const DroppingLane* dropping, bool user_lane);
   PushResult PushDropping(std::unique_ptr<MailboxItem> item, bool may_drop);
   std::unique_ptr<MailboxItem> PopDropping();
   // Sorts a stack, not an empty one, into the turn's queues.
@@ -265,10 +267,17 @@ std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopUserIf(absl::FunctionRef<b
 
 template <template <typename> class Atomic>
 bool BasicMailbox<Atomic>::EndTurn(bool user_lane) {
+  if (dropping_ == nullptr) [[likely]] {
+    return EndTurnBeside(nullptr, user_lane);
+  }
   // Held across the swap, so that a sender sees either the turn or that it is over.
   const std::shared_ptr<DroppingLane> dropping = dropping_;
-  std::unique_lock<std::mutex> lock;
-  if (dropping != nullptr) lock = std::unique_lock(dropping->mutex);
+  std::lock_guard lock(dropping->mutex);
+  return EndTurnBeside(dropping.get(), user_lane);
+}
+
+template <template <typename> class Atomic>
+bool BasicMailbox<Atomic>::EndTurnBeside(const DroppingLane* dropping, bool user_lane) {
   uint64_t word = word_.load(std::memory_order_relaxed);
   for (;;) {
     if (Newest(word) != nullptr) {

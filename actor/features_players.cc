@@ -19,7 +19,7 @@ CoroutineGuard::~CoroutineGuard() {
   if (!waits_) return;
   world_.Count("coroutines ended where they wait");
   // What it says now is no failure of anybody's any more.
-  if (world_.random().PerMille(200)) cell_.Fail(absl::AbortedError("from the grave"));
+  if (world_.random().PerMille(200)) cell_.Fail(absl::AbortedError(kFromTheGrave));
 }
 
 void CoroutineGuard::GoesOn() {
@@ -217,6 +217,7 @@ Task<> Player<R>::Steps(Context& context, CoroutineGuard& guard, int depth) {
       case 1: {
         Future<int> answer = world_.Ask(number_, target, timeout);
         absl::StatusOr<int> outcome = co_await std::move(answer);
+        world_.CheckOutcome(target, outcome);
         world_.Count("asks awaited");
         break;
       }
@@ -305,16 +306,16 @@ void Player<R>::ActOnce(Context& context) {
     case 12:
       return RunBlocking(context);
     case 13:
-      if (world_.random().PerMille(300)) world_.Stop(target);
+      if (world_.random().PerMille(60)) world_.Stop(target);
       return;
     case 14:
-      if (!world_.random().PerMille(150)) return;
+      if (!world_.random().PerMille(50)) return;
       context.Stop();
       own.must_end = true;
       own.stop_asked = !own.hook_ran;
       return;
     case 15:
-      if (world_.random().PerMille(300)) world_.Drain(target);
+      world_.Drain(target);
       return;
     case 16:
       context.UnstashAll();

@@ -49,6 +49,7 @@ void FeaturesWorld::Callback(int number, const char* what) {
   Expect(own.live && own.started && !own.hook_ran, "ran a callback outside of its incarnation", number);
   Expect(!own.ending, "ran a callback after a failure that ends its incarnation", number);
   Expect(!own.stop_asked, "ran a callback after it had asked for its end", number);
+  Expect(!static_cast<LocalCell&>(*own.cell).failure_pending(), "ran a callback that had failed already", number);
   for (const std::stop_token& token : own.tokens) {
     Expect(!token.stop_requested(), "ran a callback though its stop token says that it ends", number);
   }
@@ -97,7 +98,7 @@ OnFailure FeaturesWorld::Decided(int number, const Failure& failure) {
   PlayerRecord& own = players_[number];
   Say("decides on failure", number);
   Expect(!own.ending, "decides again though its incarnation ends", number);
-  Expect(!absl::StrContains(failure.status().message(), "from the grave"),
+  Expect(!absl::StrContains(failure.status().message(), kFromTheGrave),
          "failed for what a coroutine said that was being ended", number);
   static constexpr OnFailure kDecisions[] = {OnFailure::kRestart, OnFailure::kRestart, OnFailure::kRestart,
                                              OnFailure::kResume,  OnFailure::kResume,  OnFailure::kStop,

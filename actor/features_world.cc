@@ -4,13 +4,14 @@
 #include <limits>
 #include <stdexcept>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "actor/end_of_turn.h"
 
 namespace troupe::testing {
 namespace {
 
-constexpr int kMaxPlayers = 24;
+constexpr int kMaxPlayers = 40;
 constexpr int kMaxDepth = 3;
 
 }  // namespace
@@ -72,6 +73,10 @@ SpawnOptions FeaturesWorld::DrawOptions(int number) {
   }
   options.children = static_cast<Strategy>(random_.Below(3));
   options.children_limit = {.max_restarts = static_cast<int>(2 + random_.Below(10)), .within = absl::Seconds(1)};
+  if (random_.PerMille(200)) {
+    options.on_failure = OnFailure::kResume;
+    return options;
+  }
   options.decide = [this, number](const Failure& failure) { return Decided(number, failure); };
   return options;
 }
@@ -126,13 +131,14 @@ void FeaturesWorld::Tell(int sender, int target) {
 }
 
 Future<int> FeaturesWorld::Ask(int sender, int target, Duration timeout) {
-  const uint64_t choice = random_.Below(4);
+  const uint64_t choice = random_.Below(5);
   return With(target, [&](auto& address) {
     Tag tag = NewTag(sender, target, Now() + timeout);
     if (troupe::internal::coroutine_of == address.cell().get()) NeverTold(tag.id);
     if (choice == 0) return address.Ask(Quick(std::move(tag)), timeout);
     if (choice == 1) return address.Ask(Work(std::move(tag)), timeout);
     if (choice == 2) return address.Ask(Question(std::move(tag)), timeout);
+    if (choice == 3) return Recipient<Quick>(address).Ask(Quick(std::move(tag)), timeout);
     return address.Ask(Parcel(std::move(tag)), timeout);
   });
 }
@@ -141,12 +147,19 @@ void FeaturesWorld::AskPlainly(int sender, int target) {
   const Duration timeout = absl::Milliseconds(1 + random_.Below(2000));
   ++asked_;
   Ask(sender, target, timeout)
-      .Then([this, target, deadline = Now() + timeout, ended = false, token = NewToken()](absl::StatusOr<int>) mutable {
+      .Then([this, target, deadline = Now() + timeout, ended = false,
+             token = NewToken()](absl::StatusOr<int> outcome) mutable {
         if (torn_down_) return;
+        CheckOutcome(target, outcome);
         Expect(!std::exchange(ended, true), "an ask was answered twice", target);
         Expect(Now() <= deadline, "an ask ended after its deadline", target);
         ++answered_;
       });
+}
+
+void FeaturesWorld::CheckOutcome(int target, const absl::StatusOr<int>& outcome) {
+  Expect(!absl::StrContains(outcome.status().message(), kFromTheGrave),
+         "failed for what a coroutine said while it was ended", target);
 }
 
 void FeaturesWorld::Stop(int target) {
@@ -156,7 +169,7 @@ void FeaturesWorld::Stop(int target) {
 }
 
 void FeaturesWorld::Drain(int target) {
-  if (!random_.PerMille(300)) return;
+  if (!random_.PerMille(40)) return;
   Say("is told to drain", target);
   Count("drained");
   players_[target].must_end = true;
@@ -250,7 +263,8 @@ void FeaturesWorld::BeginShutdown() {
   shutdown_
       ->AddBlockingTask(kAfterActors, "look",
                         [this] {
-                          Expect(held_up_ || test_.system.terminated(), "an actor is there after the phase that ends all", -1);
+                          Expect(held_up_ || test_.system.terminated(),
+                                 "an actor is there after the phase that ends all", -1);
                           return absl::OkStatus();
                         })
       .IgnoreError();
@@ -261,9 +275,10 @@ void FeaturesWorld::ActOutside() {
   const int target = AnyPlayer();
   switch (random_.Below(14)) {
     case 0:
-      return SpawnOutside();
+      if (random_.PerMille(500)) SpawnOutside();
+      return;
     case 1:
-      if (random_.PerMille(200)) Stop(target);
+      if (random_.PerMille(60)) Stop(target);
       return;
     case 2:
       return Drain(target);
@@ -285,10 +300,10 @@ void FeaturesWorld::ActOutside() {
 // The run.
 
 std::string FeaturesWorld::Run() {
-  energy_ = 50 + static_cast<int>(random_.Below(300));
-  crash_per_mille_ = random_.PerMille(200) ? 0 : random_.Below(120);
+  energy_ = 100 + static_cast<int>(random_.Below(900));
+  crash_per_mille_ = random_.PerMille(200) ? 0 : random_.Below(60);
   for (uint64_t tops = 2 + random_.Below(4); tops > 0; --tops) SpawnOutside();
-  const uint64_t events = 20 + random_.Below(80);
+  const uint64_t events = 50 + random_.Below(300);
   const uint64_t end = random_.PerMille(600) ? random_.Below(events) : events;
   for (uint64_t event = 0; event < events && broken_.empty(); ++event) {
     if (event == end) BeginShutdown();

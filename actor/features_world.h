@@ -28,6 +28,9 @@ namespace troupe::testing {
 
 class FeaturesWorld;
 
+// What a coroutine fails with while it is ended: no failure of anybody's any more.
+inline constexpr char kFromTheGrave[] = "from the grave";
+
 // Counts what is alive, so that what is lost or ended twice shows.
 class Token {
  public:
@@ -271,6 +274,7 @@ class FeaturesWorld {
   void Told(uint64_t id) { messages_[id].state = MessageRecord::kTold; }
   void Tell(int sender, int target);
   Future<int> Ask(int sender, int target, Duration timeout);
+  void CheckOutcome(int target, const absl::StatusOr<int>& outcome);
   void AskPlainly(int sender, int target);
   void Stop(int target);
   void Drain(int target);

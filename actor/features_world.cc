@@ -300,10 +300,10 @@ void FeaturesWorld::ActOutside() {
 // The run.
 
 std::string FeaturesWorld::Run() {
-  energy_ = 100 + static_cast<int>(random_.Below(900));
+  energy_ = 100 + static_cast<int>(random_.Below(2000));
   crash_per_mille_ = random_.PerMille(200) ? 0 : random_.Below(60);
   for (uint64_t tops = 2 + random_.Below(4); tops > 0; --tops) SpawnOutside();
-  const uint64_t events = 50 + random_.Below(300);
+  const uint64_t events = 50 + random_.Below(500);
   const uint64_t end = random_.PerMille(600) ? random_.Below(events) : events;
   for (uint64_t event = 0; event < events && broken_.empty(); ++event) {
     if (event == end) BeginShutdown();

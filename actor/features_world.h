@@ -283,7 +283,15 @@ class FeaturesWorld {
   int Prepare(int parent);
   void Adopt(int number, std::shared_ptr<Cell> cell);
   SpawnOptions DrawOptions(int number);
-  int AnyPlayer() { return static_cast<int>(random_.Below(players_.size())); }
+  // Most often one that is alive.
+  int AnyPlayer() {
+    int number = 0;
+    for (int draws = 0; draws < 4; ++draws) {
+      number = static_cast<int>(random_.Below(players_.size()));
+      if (players_[number].terminated == 0) break;
+    }
+    return number;
+  }
   std::string AnyName() { return std::string(1, static_cast<char>('a' + random_.Below(3))); }
   template <typename F>
   auto With(int number, F f) {

@@ -91,7 +91,9 @@ void LocalCell::KeepSuspended(std::unique_ptr<Envelope> envelope) {
   if (own.suspended.size() >= std::max(mailbox_.capacity(), kAtLeast)) {
     envelope->Fail(
         absl::UnknownError(absl::StrCat("too many handlers of ", label(), " wait already; this one was ended")));
-    system_.CountDeadLetter(DeadLetterReason::kMailboxFull, *this, *envelope);
+    Bury(DeadLetterReason::kMailboxFull, *envelope);
+    envelope.reset();
+    pending_failure_ = absl::OkStatus();  // as in FailHandler
     return;
   }
   internal::TaskRun& run = *envelope->task();
@@ -127,6 +129,8 @@ void LocalCell::FailHandler(std::unique_ptr<Envelope> envelope, absl::Status fai
   envelope->Fail(failure);
   // Before what follows: a coroutine in it must not outlive the actor.
   envelope.reset();
+  // What a destructor in the coroutine says is no failure of the next callback's.
+  pending_failure_ = absl::OkStatus();
   HandleFailure(std::move(failure));
 }
 

@@ -234,6 +234,10 @@ void LocalCell::Terminate() {
 
 void LocalCell::Abandon() {
   state_ = ActorState::kTerminated;
+  {
+    std::lock_guard lock(mutex());
+    names_taken_back_ = true;  // and gets none any more
+  }
   EndCoroutines(absl::OkStatus());
   mailbox_.Close();
   relations_.reset();

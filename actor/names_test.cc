@@ -55,6 +55,14 @@ TEST(RegistrationTest, ItsEndTakesTheNameBackAndKeepLeavesItToTheActor) {
   EXPECT_FALSE(Known(test, "long"));
 }
 
+TEST(RegistrationTest, AnActorThatNeverBeganGetsNone) {
+  TestSystem test;
+  test.system.BeginShutdown();
+  Address<Notebook> late = test.system.Spawn<Notebook>();
+  EXPECT_TRUE(absl::IsFailedPrecondition(test.system.Register("late", late)));
+  EXPECT_FALSE(Known(test, "late"));
+}
+
 TEST(RegistrationTest, AnOldOneCannotRemoveANewOwnersNorTheSameOwnersNextOne) {
   TestSystem test;
   Address<Notebook> first = test.system.Spawn<Notebook>();

@@ -29,6 +29,9 @@ class Recipient {
   // As Address has them.
   bool Tell(M message) const { return cell_->Deliver(wrap_(std::move(message), Reply<ResultOf<M>>())); }
   Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout) const {
+    if (!kIsControl<M> && internal::coroutine_of == cell_.get()) [[unlikely]] {
+      return ResolvedFuture<ResultOf<M>>(internal::AskedItself(*cell_));
+    }
     const Instant deadline = cell_->executor().DeadlineIn(timeout);
     auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
     std::unique_ptr<Envelope> envelope = wrap_(std::move(message), std::move(reply));

@@ -281,6 +281,7 @@ TEST_F(TaskTest, ControlMessagesTooMayHaveSoManyAtOnceAndNoMore) {
   for (int i = 0; i < 65; ++i) answers.push_back(pilgrim.Ask(UrgentConsult{}));
   Settle();
   EXPECT_EQ(test_.system.stats().dead_letters, 1u);
+  EXPECT_EQ(test_.system.Metrics().total.AllDeadLetters(), 1u);
   EXPECT_TRUE(absl::IsUnknown(Await(std::move(answers.back())).status()));
   answers.pop_back();
   LetTheOracleAnswer();
@@ -432,6 +433,8 @@ class Traveller : public Actor<Traveller> {
   Task<std::vector<std::string>> Handle(AskYourself, Context& context) {
     std::vector<std::string> log;
     log.push_back((co_await context.self().Ask<Sum>(1)).status().ToString());
+    Future<int> otherwise = Recipient<Sum>(context.self()).Ask(Sum{1});
+    log.push_back((co_await std::move(otherwise)).status().ToString());
     log.push_back((co_await context.self().Ask<Urgent>("mind")).ToString());
     while (context.self().Tell(Check{})) continue;
     log.push_back((co_await context.self().TellWait<Check>()).ToString());
@@ -524,8 +527,31 @@ TEST_F(AwaitTest, AHandlerWithoutResultAnswersWhenItHasEndedAndMayRefuse) {
 TEST_F(AwaitTest, WhatItCouldOnlyAnswerItselfIsRefusedAtOnce) {
   const Instant start = test_.simulator.Now();
   const std::vector<std::string> log = *Await(traveller_.Ask(AskYourself{}));
-  EXPECT_THAT(log, ElementsAre(HasSubstr("FAILED_PRECONDITION"), "OK", HasSubstr("FAILED_PRECONDITION")));
+  EXPECT_THAT(log, ElementsAre(HasSubstr("FAILED_PRECONDITION"), HasSubstr("FAILED_PRECONDITION"), "OK",
+                               HasSubstr("FAILED_PRECONDITION")));
   EXPECT_EQ(test_.simulator.Now(), start);
+}
+
+// Holds its actor to a promise: fails it when it is let go too early.
+class Pledge : public Actor<Pledge> {
+ public:
+  struct Guard {
+    ~Guard() { context->Fail(absl::AbortedError("from the grave")); }
+    Context* context;
+  };
+  Task<std::string> Handle(FailThenConsult, Context& context) {
+    Guard guard{&context};
+    context.Fail(absl::DataLossError("lost the way"));
+    co_await context.Sleep(absl::Seconds(1));
+    co_return "never seen";
+  }
+  std::string Handle(Echo, Context&) { return "echo"; }
+};
+
+TEST_F(TaskTest, WhatOneSaysWhileItIsEndedFailsNoOtherHandler) {
+  Address<Pledge> pledge = test_.system.Spawn<Pledge>(SpawnOptions{.on_failure = OnFailure::kResume});
+  EXPECT_EQ(Await(pledge.Ask(FailThenConsult{})).status(), absl::DataLossError("lost the way"));
+  EXPECT_EQ(*Await(pledge.Ask(Echo{})), "echo");
 }
 
 }  // namespace

@@ -101,7 +101,7 @@ void LocalCell::KeepSuspended(std::unique_ptr<Envelope> envelope) {
   if (own.suspended.size() >= std::max(mailbox_.capacity(), kAtLeast)) {
     envelope->Fail(
         absl::UnknownError(absl::StrCat("too many handlers of ", label(), " wait already; this one was ended")));
-    system_.CountDeadLetter(DeadLetterReason::kMailboxFull, *this, *envelope);
+    CountDeadLetter(DeadLetterReason::kMailboxFull, *envelope);
     return;
   }
   internal::TaskRun& run = *envelope->task();

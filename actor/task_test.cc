@@ -281,6 +281,7 @@ TEST_F(TaskTest, ControlMessagesTooMayHaveSoManyAtOnceAndNoMore) {
   for (int i = 0; i < 65; ++i) answers.push_back(pilgrim.Ask(UrgentConsult{}));
   Settle();
   EXPECT_EQ(test_.system.stats().dead_letters, 1u);
+  EXPECT_EQ(test_.system.Metrics().total.AllDeadLetters(), 1u);
   EXPECT_TRUE(absl::IsUnknown(Await(std::move(answers.back())).status()));
   answers.pop_back();
   LetTheOracleAnswer();
@@ -432,6 +433,9 @@ class Traveller : public Actor<Traveller> {
   Task<std::vector<std::string>> Handle(AskYourself, Context& context) {
     std::vector<std::string> log;
     log.push_back((co_await context.self().Ask<Sum>(1)).status().ToString());
+    const Recipient<Sum> also_me = context.self();
+    Sum sum{1};
+    log.push_back((co_await also_me.Ask(sum)).status().ToString());
     log.push_back((co_await context.self().Ask<Urgent>("mind")).ToString());
     while (context.self().Tell(Check{})) continue;
     log.push_back((co_await context.self().TellWait<Check>()).ToString());
@@ -524,7 +528,8 @@ TEST_F(AwaitTest, AHandlerWithoutResultAnswersWhenItHasEndedAndMayRefuse) {
 TEST_F(AwaitTest, WhatItCouldOnlyAnswerItselfIsRefusedAtOnce) {
   const Instant start = test_.simulator.Now();
   const std::vector<std::string> log = *Await(traveller_.Ask(AskYourself{}));
-  EXPECT_THAT(log, ElementsAre(HasSubstr("FAILED_PRECONDITION"), "OK", HasSubstr("FAILED_PRECONDITION")));
+  EXPECT_THAT(log, ElementsAre(HasSubstr("FAILED_PRECONDITION"), HasSubstr("FAILED_PRECONDITION"), "OK",
+                               HasSubstr("FAILED_PRECONDITION")));
   EXPECT_EQ(test_.simulator.Now(), start);
 }
 

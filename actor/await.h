@@ -77,7 +77,7 @@ class FutureAwaiter final : public Awaiter<R> {
 };
 
 // A tell that waits for room: Address::TellWait.
-class RoomAwaiter final : public Awaiter<void> {
+class [[nodiscard]] RoomAwaiter final : public Awaiter<void> {
  public:
   RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout);
 
@@ -107,7 +107,7 @@ class RoomAwaiter final : public Awaiter<void> {
 };
 
 // Context::Sleep.
-class SleepAwaiter final : public Awaiter<void> {
+class [[nodiscard]] SleepAwaiter final : public Awaiter<void> {
  public:
   SleepAwaiter(Executor& executor, Duration duration);
 

@@ -2,6 +2,8 @@
 #ifndef TROUPE_ACTOR_ACTOR_CONTEXT_H_
 #define TROUPE_ACTOR_ACTOR_CONTEXT_H_
 
+#include <glog/logging.h>
+
 #include <concepts>
 #include <exception>
 #include <memory>
@@ -94,13 +96,14 @@ class ActorContext {
   }
 
   // The message comes to this actor after `delay`, or every `period` (the first time after one period; a late tick
-  // delays the next, never doubles it). Timers end with their incarnation.
+  // delays the next, never doubles it). The period is positive (checked). Timers end with their incarnation.
   template <typename M>
   requires Handles<A, M> TimerId After(Duration delay, M message) {
     return cell_.StartTimer(delay, TimerFor(std::move(message), absl::ZeroDuration(), nullptr));
   }
   template <typename M>
   requires Handles<A, M> && std::copy_constructible<M> TimerId Every(Duration period, M message) {
+    CHECK(period > absl::ZeroDuration()) << "what repeats needs a period";
     return cell_.StartTimer(period, TimerFor(std::move(message), period, nullptr));
   }
   // The message comes when the schedule says so (cron.h: Cron("*/5 9-17 * * MON-FRI", message) is every five minutes of

@@ -54,7 +54,8 @@ class ActorSystem {
   // Chance (the jitter of restarts) comes from `random`.
   explicit ActorSystem(Executor& executor, Random random = Random(0));
   // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
-  // handlers that run, and drops what is left, without hooks.
+  // handlers and blocking work that run, and drops what is left, without hooks. Work that goes on until its stop token
+  // says otherwise (Context::StopToken) ends with its actor only: with an executor of the caller's, Shutdown first.
   ~ActorSystem();
 
   // A top-level actor, constructed from copies of the arguments, again at each restart. After Shutdown has begun the

@@ -102,6 +102,20 @@ inline RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr
     status_ = OfferRefused(*to);
   }
 }
+
+// Of Address and Recipient: delivers the envelope that `wrap` makes for the reply.
+template <typename M, typename Wrap>
+Future<troupe::ResultOf<M>> AskCell(Cell& cell, Duration timeout, Wrap wrap) {
+  if (!kIsControl<M> && coroutine_of == &cell) [[unlikely]] {
+    return ResolvedFuture<troupe::ResultOf<M>>(AskedItself(cell));
+  }
+  const Instant deadline = cell.executor().DeadlineIn(timeout);
+  auto [future, reply] = MakeFuture<troupe::ResultOf<M>>(cell.executor(), deadline);
+  std::unique_ptr<Envelope> envelope = wrap(std::move(reply));
+  envelope->deadline = deadline;
+  cell.Deliver(std::move(envelope));
+  return std::move(future);
+}
 }  // namespace internal
 
 // An actor of type A. A value: copy it, send it, keep it; it stays good across restarts of the actor, and keeps
@@ -125,15 +139,9 @@ class Address {
   template <typename M>
   requires Handles<A, M> Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout)
   const {
-    if (!kIsControl<M> && internal::coroutine_of == cell_.get()) [[unlikely]] {
-      return ResolvedFuture<ResultOf<M>>(internal::AskedItself(*cell_));
-    }
-    const Instant deadline = cell_->executor().DeadlineIn(timeout);
-    auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
-    auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
-    envelope->deadline = deadline;
-    cell_->Deliver(std::move(envelope));
-    return std::move(future);
+    return internal::AskCell<M>(*cell_, timeout, [&message](Reply<ResultOf<M>> reply) {
+      return std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
+    });
   }
   // Of a message that is built from the arguments: `co_await greeter.Ask<Greet>("Cinema")`.
   template <typename M, typename... Args>

@@ -102,7 +102,7 @@ class RoomWait final : public Pooled, public Awaiter<void> {
 };
 
 // Address::TellWait. Where there is room it costs what a tell costs.
-class RoomAwaiter {
+class [[nodiscard]] RoomAwaiter {
  public:
   RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout);
 
@@ -119,7 +119,7 @@ class RoomAwaiter {
 };
 
 // Context::Sleep.
-class SleepAwaiter final : public Awaiter<void> {
+class [[nodiscard]] SleepAwaiter final : public Awaiter<void> {
  public:
   SleepAwaiter(Executor& executor, Duration duration);
 

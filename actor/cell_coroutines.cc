@@ -91,7 +91,7 @@ void LocalCell::KeepSuspended(std::unique_ptr<Envelope> envelope) {
   if (own.suspended.size() >= std::max(mailbox_.capacity(), kAtLeast)) {
     envelope->Fail(
         absl::UnknownError(absl::StrCat("too many handlers of ", label(), " wait already; this one was ended")));
-    Bury(DeadLetterReason::kMailboxFull, *envelope);
+    CountDeadLetter(DeadLetterReason::kMailboxFull, *envelope);
     envelope.reset();
     pending_failure_ = absl::OkStatus();  // as in FailHandler
     return;

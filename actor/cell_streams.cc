@@ -90,11 +90,11 @@ std::unique_ptr<MailboxItem> LocalCell::NextBesideStreams(bool user_lane) {
 }
 
 void LocalCell::ComeBackForStreams() {
-  if (!user_lane_open() || !relations_->streams->BeginComingBack()) return;
+  if (!takes_mail() || !relations_->streams->BeginComingBack()) return;
   // It outranks the next message and item, so it must stand for one of them: a turn may be one step long.
   Post([this] {
     relations_->streams->CameBack();
-    if (!streams_ready_ || !user_lane_open()) return;
+    if (!streams_ready_ || !takes_mail()) return;
     std::unique_ptr<MailboxItem> item = NextBesideStreams(/*user_lane=*/true);
     if (item != nullptr) HandleItem(std::move(item));
   });

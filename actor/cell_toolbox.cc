@@ -64,7 +64,7 @@ void LocalCell::UnstashAll() {
 void LocalCell::PostReplay() {
   internal::CellToolbox& tools = toolbox();
   // While a coroutine lets nothing in, mail that is replayed waits like any other; it is drained when none waits.
-  const bool ready = tools.replay.empty() ? tools.draining && relations_->suspended.empty() : !user_lane_shut_;
+  const bool ready = tools.replay.empty() ? draining_ && relations_->suspended.empty() : !user_lane_shut_;
   if (tools.replay_posted || !ready) return;
   tools.replay_posted = true;
   Post([this] { Replay(); });
@@ -76,13 +76,16 @@ void LocalCell::Replay() {
   if (!user_lane_open()) return;  // a coroutine's end goes on with it, or the next incarnation, or the actor's end
   if (!tools.replay.empty()) HandleMail(PopEnvelope(tools.replay));
   if (!running()) return;
-  if (tools.replay.empty() && tools.draining && relations_->suspended.empty()) return BeginStop(absl::OkStatus());
+  if (tools.replay.empty() && draining_ && relations_->suspended.empty()) return BeginStop(absl::OkStatus());
   PostReplay();
 }
 
 void LocalCell::Drain() {
   Post([this] {
-    toolbox().draining = true;
+    // Once: what has come since then comes too late.
+    if (draining_) return;
+    draining_ = true;
+    toolbox();  // so that a new incarnation goes on with it
     if (running()) ReplayMailbox();
   });
 }
@@ -100,7 +103,7 @@ void LocalCell::ResumeTools() {
   // What was stashed is mail, which a restart keeps. The new incarnation is in its first state, so that it decides
   // anew what to put aside.
   UnstashAll();
-  if (toolbox().draining) ReplayMailbox();
+  if (draining_) ReplayMailbox();
 }
 
 void LocalCell::EndTools() {
@@ -136,7 +139,7 @@ std::unique_ptr<MailboxItem> LocalCell::NextMailIf(absl::FunctionRef<bool(Mailbo
   if (relations_ != nullptr && relations_->toolbox != nullptr) {
     internal::CellToolbox& tools = toolbox();
     if (!tools.replay.empty()) return wanted(tools.replay.front()) ? tools.replay.Pop() : nullptr;
-    if (tools.draining) return nullptr;
+    if (draining_) return nullptr;
   }
   return mailbox_.PopUserIf(wanted);
 }

@@ -37,7 +37,6 @@ struct CellToolbox {
   // user messages and is outranked by none, so that stops still get through, and turns need not look here.
   ItemQueue replay;
   bool replay_posted = false;
-  bool draining = false;  // the actor ends when `replay` is empty
 
   Idle idle;
   uint64_t idle_number = 0;  // of the idle timeout that holds, so that the timer of an earlier one does nothing

@@ -151,6 +151,32 @@ TEST_F(CoordinatedShutdownTest, DrainingHandlesTheMailThatWaitsAndNoneThatComesL
   EXPECT_EQ(test.system.stats().dead_letters, 1u);
 }
 
+// Takes a second for each note, and takes others meanwhile.
+class SlowReader : public Actor<SlowReader> {
+ public:
+  static constexpr bool kReentrant = true;
+  explicit SlowReader(std::vector<std::string>* log) : log_(log) {}
+  Task<> Handle(Note note, Context& context) {
+    co_await context.Sleep(absl::Seconds(1));
+    log_->push_back("read " + note.text);
+  }
+
+ private:
+  std::vector<std::string>* log_;
+};
+
+TEST_F(CoordinatedShutdownTest, DrainingWaitsForCoroutinesAndLetsAReentrantActorTakeNothingMeanwhile) {
+  Address<SlowReader> reader = test.system.Spawn<SlowReader>(&log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, reader).ok());
+  for (const char* text : {"1", "2"}) reader.Tell(Note{text});
+  shutdown.Begin();
+  test.simulator.RunFor(absl::Milliseconds(500));
+  EXPECT_TRUE(reader.Tell(Note{"late"}));
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(log, ::testing::UnorderedElementsAre("read 1", "read 2"));
+  EXPECT_EQ(test.system.stats().dead_letters, 1u);
+}
+
 TEST_F(CoordinatedShutdownTest, DrainingAFullMailboxAndAnEmptyOneEnds) {
   Address<Worker> full = test.system.Spawn<Worker>(SpawnOptions{.mailbox_capacity = 2}, "full", &log);
   Address<Worker> dropping = test.system.Spawn<Worker>(

@@ -17,7 +17,8 @@ namespace troupe {
 
 class Executor;
 
-// A name is read during the spawn only. An actor that finds no place never begins: it terminates at once, and its
+// A name is not copied: it must be there whenever an actor is spawned with it, which a pool (pool.h) and a supervisor
+// do later, so that a literal is best. An actor that finds no place never begins: it terminates at once, and its
 // watchers are told why: kResourceExhausted (no more pinned threads) or kNotFound (no pool of that name).
 class Dispatch {
  public:

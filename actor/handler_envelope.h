@@ -76,6 +76,10 @@ class HandlerEnvelope<A, M> final : public MessageEnvelope<M> {
   using MessageEnvelope<M>::MessageEnvelope;
 
   void Invoke(ActorBase& base, LocalCell& cell) override {
+    using HandlerResult = decltype(static_cast<A&>(base).Handle(batch_, std::declval<typename A::Context&>()));
+    static_assert(std::is_void_v<HandlerResult>,
+                  "a handler of a batch returns nothing and is no coroutine: it answers through the replies in it");
+    internal::turn_mark.Handling(&typeid(M));
     std::unique_ptr<Envelope> next;
     MoveTo(batch_);
     while (batch_.size() < internal::MaxBatch<A>() &&

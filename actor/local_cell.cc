@@ -125,6 +125,10 @@ std::string LocalCell::label() const {
 
 void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
   envelope.Fail(DeadLetterStatus(reason, label()));
+  CountDeadLetter(reason, envelope);
+}
+
+void LocalCell::CountDeadLetter(DeadLetterReason reason, const Envelope& envelope) {
   {
     std::lock_guard lock(mutex());
     kind().CountDeadLetter(reason);
@@ -168,8 +172,7 @@ void LocalCell::RunTurn(int max_messages) {
   }
   TurnClock clock;
   while (handled < max_messages) {
-    std::unique_ptr<MailboxItem> item =
-        streams_ready_ ? NextBesideStreams(user_lane_open()) : mailbox_.Pop(user_lane_open());
+    std::unique_ptr<MailboxItem> item = streams_ready_ ? NextBesideStreams(takes_mail()) : mailbox_.Pop(takes_mail());
     if (item == nullptr) break;
     HandleItem(std::move(item));
     if (clock.Expired(executor_, ++handled)) break;
@@ -185,7 +188,7 @@ void LocalCell::RunTurn(int max_messages) {
     ComeBackForStreams();
   }
   if (relations_ != nullptr && !relations_->room_waiters.empty()) TellRoomWaiters();
-  if (mailbox_.EndTurn(user_lane_open())) executor_.Schedule(*this);
+  if (mailbox_.EndTurn(takes_mail())) executor_.Schedule(*this);
 }
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {

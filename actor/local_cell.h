@@ -165,6 +165,8 @@ class LocalCell : public Cell, public Runnable {
   void CancelIdleTimeout();
   std::stop_token StopToken();
   void Bury(DeadLetterReason reason, Envelope& envelope);
+  // The part of Bury for an envelope whose asker has its error.
+  void CountDeadLetter(DeadLetterReason reason, const Envelope& envelope);
   // The next user message, if it waits now in an envelope of this very type, to be handled with the one in hand.
   std::unique_ptr<Envelope> NextInBatch(const std::type_info& envelope_type);
   StreamId AddStream(std::unique_ptr<internal::StreamInlet> inlet);
@@ -255,6 +257,8 @@ class LocalCell : public Cell, public Runnable {
   // All in the actor's turn.
   bool running() const { return state_.load(std::memory_order_relaxed) == ActorState::kRunning; }
   bool user_lane_open() const { return running() && !user_lane_shut_; }
+  // While it drains only what waited when that began is handled, which comes by Replay.
+  bool takes_mail() const { return user_lane_open() && !draining_; }
   Relations& relations();
   bool childless() const { return relations_ == nullptr || relations_->children.empty(); }
   void HandleItem(std::unique_ptr<MailboxItem> item);
@@ -355,6 +359,7 @@ class LocalCell : public Cell, public Runnable {
   bool user_lane_shut_ : 1 = false;  // a coroutine waits that lets no other message in
   bool notes_activity_ : 1 = false;  // for the idle timeout
   bool streams_ready_ : 1 = false;   // something may wait in a stream
+  bool draining_ : 1 = false;        // it ends when it has handled what the toolbox has to replay
   // Written in the actor's turn, read by any thread.
   std::atomic<uint32_t> mailbox_high_mark_{0};
   uint32_t incarnation_ = 0;  // 0 before its first turn

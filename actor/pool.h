@@ -159,17 +159,20 @@ class Pool : public Actor<Pool<W>> {
   void Handle(internal::CheckDraining, Context& context) {
     std::erase_if(draining_, [now = context.Now()](const Draining& draining) {
       const Member& member = draining.member;
-      const auto cell = std::static_pointer_cast<LocalCell>(member.address.cell());
-      const bool drained = member.load->load() == 0 && cell->Info().mailbox_depth == 0;
-      if (!drained && now < draining.deadline && member.address.alive()) return false;
-      member.address.Stop();
-      return true;
+      if (!member.address.alive()) return true;
+      if (now >= draining.deadline) {
+        member.address.Stop();
+        return true;
+      }
+      // It ends with what it has begun, too. More than once is once.
+      if (member.load->load() == 0) std::static_pointer_cast<LocalCell>(member.address.cell())->Drain();
+      return false;
     });
     if (!draining_.empty()) context.After(kDrainCheck, internal::CheckDraining{});
   }
 
  private:
-  // An actor cannot be asked to stop after what waits in its mailbox, so the pool looks whether that is empty.
+  // An answer that a member owes may wait for anything, so the pool looks whether there are such.
   static constexpr Duration kDrainCheck = absl::Milliseconds(10);
 
   struct Member {

@@ -51,6 +51,9 @@ struct Workshop {
   std::map<int, Reply<int>> held;
 };
 
+struct SlowJob {
+  int number = 0;
+};
 class Worker : public Actor<Worker> {
  public:
   explicit Worker(Workshop* workshop) : workshop_(workshop) { ++workshop->incarnations; }
@@ -59,6 +62,10 @@ class Worker : public Actor<Worker> {
   void Started(Context& context) { number_ = static_cast<int>(context.self().id().value) - 2; }
 
   void Handle(Job job, Context&) { workshop_->jobs[number_].push_back(job.number); }
+  Task<> Handle(SlowJob job, Context& context) {
+    co_await context.Sleep(absl::Seconds(1));
+    workshop_->jobs[number_].push_back(job.number);
+  }
   int Handle(WhoAreYou, Context&) { return number_; }
   int Handle(Keyed, Context&) { return number_; }
   void Handle(Hold, Reply<int> reply, Context&) { workshop_->held[number_] = std::move(reply); }
@@ -285,6 +292,16 @@ TEST_F(PoolTest, OneThatGoesWhileItWaitsForItsRestartStillHandlesWhatWaits) {
   test_.simulator.RunFor(absl::Seconds(2));
   EXPECT_EQ(Ask(pool, GetPoolStats{})->draining, 0u);
   EXPECT_THAT(workshop_.jobs[1], ElementsAre(2));
+}
+
+TEST_F(PoolTest, OneThatGoesEndsWhatItHasBegun) {
+  Address<Pool<Worker>> pool = SpawnPool({.size = 2});
+  for (int i = 0; i < 4; ++i) pool.Tell(SlowJob{i});
+  test_.Settle();
+  ASSERT_TRUE(Ask(pool, ResizePool{1}).ok());
+  test_.simulator.RunFor(absl::Seconds(4));
+  EXPECT_THAT(workshop_.jobs[1], ElementsAre(1, 3));
+  EXPECT_EQ(Ask(pool, GetPoolStats{})->draining, 0u);
 }
 
 TEST_F(PoolTest, DrainingEndsAtItsTimeout) {

@@ -29,15 +29,9 @@ class Recipient {
   // As Address has them.
   bool Tell(M message) const { return cell_->Deliver(wrap_(std::move(message), Reply<ResultOf<M>>())); }
   Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout) const {
-    if (!kIsControl<M> && internal::coroutine_of == cell_.get()) [[unlikely]] {
-      return ResolvedFuture<ResultOf<M>>(internal::AskedItself(*cell_));
-    }
-    const Instant deadline = cell_->executor().DeadlineIn(timeout);
-    auto [future, reply] = MakeFuture<ResultOf<M>>(cell_->executor(), deadline);
-    std::unique_ptr<Envelope> envelope = wrap_(std::move(message), std::move(reply));
-    envelope->deadline = deadline;
-    cell_->Deliver(std::move(envelope));
-    return std::move(future);
+    return internal::AskCell<M>(*cell_, timeout, [this, &message](Reply<ResultOf<M>> reply) {
+      return wrap_(std::move(message), std::move(reply));
+    });
   }
 
   bool alive() const { return cell_ != nullptr && cell_->alive(); }

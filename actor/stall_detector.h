@@ -4,7 +4,8 @@
 //
 // Turns read no clock for this: they write down what they are at, and somebody else looks at that from time to time
 // while a worker is awake. So a stall is found whatever the handler does, also on the only worker, and its time is
-// known to within a quarter of the limit. Work on the blocking pool may block, and is not looked at.
+// known to within a quarter of the limit. Only the workers that all actors share are looked at: a place of its own
+// (dispatch.h) is for turns that last, and work on the blocking pool may block.
 #ifndef TROUPE_ACTOR_STALL_DETECTOR_H_
 #define TROUPE_ACTOR_STALL_DETECTOR_H_
 

@@ -115,8 +115,12 @@ struct Hold {
 struct HoldAndContinue {
   std::shared_future<void> until;
 };
+struct HoldInBatch {
+  std::shared_future<void> until;
+};
 class Holder : public Actor<Holder> {
  public:
+  void Handle(Batch<HoldInBatch>& batch, Context&) { batch[0].message.until.wait(); }
   void Handle(Hold hold, Context&) { hold.until.wait(); }
   void Handle(HoldAndContinue hold, Context& context) {
     context.Then(context.system().Spawn<Notebook>().Ask(Note{"1"}),
@@ -158,6 +162,16 @@ TEST_P(StallTest, NamesTheHandlerWhileItHoldsTheWorkerAndWhenItLetsGo) {
   EXPECT_EQ(over.actor, "holder");
   EXPECT_GE(over.lasted, found.lasted);
   EXPECT_GE(system_.stats().stalls, 1u);
+}
+
+TEST_P(StallTest, OfABatchNamesItsMessagesAndNotTheOneBefore) {
+  Address<Holder> holder = system_.Spawn<Holder>();
+  std::promise<void> over;
+  over.set_value();
+  holder.Tell(Hold{over.get_future().share()});
+  holder.Tell(HoldInBatch{released_});
+  EXPECT_EQ(found_.get_future().get().message_type, "troupe::(anonymous namespace)::HoldInBatch");
+  release_.set_value();
 }
 
 TEST_P(StallTest, OfAContinuationHasNoMessage) {

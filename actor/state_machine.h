@@ -127,8 +127,12 @@ class StateMachine : public Actor<Derived> {
   void Dispatch(State& state, M message, Reply<ResultOf<M>>& reply, std::optional<Outcome<ResultOf<M>>>& outcome,
                 Context& context) {
     if constexpr (internal::InStateLater<Derived, State, M>) {
+      static_assert(!internal::kIsTask<decltype(self().On(state, std::move(message), std::move(reply), context))>,
+                    "a state's handler may not be a coroutine: it could not say when its transition is over");
       self().On(state, std::move(message), std::move(reply), context);
     } else if constexpr (internal::InStateNow<Derived, State, M>) {
+      static_assert(!internal::kIsTask<decltype(self().On(state, std::move(message), context))>,
+                    "a state's handler may not be a coroutine: it could not say when its transition is over");
       if constexpr (std::is_void_v<decltype(self().On(state, std::move(message), context))>) {
         static_assert(std::is_void_v<ResultOf<M>>, "a handler that returns nothing must take the Reply to answer this");
         self().On(state, std::move(message), context);
@@ -158,7 +162,9 @@ class StateMachine : public Actor<Derived> {
       std::variant<States...> next = *std::exchange(next_, std::nullopt);
       std::visit(
           [&](auto& state) {
-            if constexpr (requires { self().Left(state, context); }) self().Left(state, context);
+            if constexpr (requires { self().Left(state, context); }) {
+              internal::CallHook([&] { return self().Left(state, context); });
+            }
           },
           state_);
       if (context.failing()) return;
@@ -171,7 +177,9 @@ class StateMachine : public Actor<Derived> {
   void CallEntered(Context& context) {
     std::visit(
         [&](auto& state) {
-          if constexpr (requires { self().Entered(state, context); }) self().Entered(state, context);
+          if constexpr (requires { self().Entered(state, context); }) {
+            internal::CallHook([&] { return self().Entered(state, context); });
+          }
         },
         state_);
   }

@@ -71,8 +71,7 @@ namespace internal {
 bool ProbeCell::Deliver(std::unique_ptr<Envelope> envelope) {
   if (!alive()) return LocalCell::Deliver(std::move(envelope));
   if (kept_.size() >= kCapacity) {
-    envelope->Fail(DeadLetterStatus(DeadLetterReason::kMailboxFull, label()));
-    system().CountDeadLetter(DeadLetterReason::kMailboxFull, *this, *envelope);
+    Bury(DeadLetterReason::kMailboxFull, *envelope);
     return false;
   }
   Keep(std::move(envelope));

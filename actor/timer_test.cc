@@ -58,6 +58,17 @@ TEST(TimerTest, RepeatsFromOnePeriodOnUntilCancelled) {
   EXPECT_THAT(ticks, ElementsAre(At(2), At(4)));
 }
 
+TEST(TimerDeathTest, WhatRepeatsWithoutAPeriodIsABrokenPromise) {
+  EXPECT_DEATH(
+      {
+        TestSystem test;
+        std::vector<Instant> ticks;
+        test.system.Spawn<Clock>(&ticks).Tell(Arm{absl::ZeroDuration(), /*repeat=*/true});
+        test.Settle();
+      },
+      "needs a period");
+}
+
 TEST(TimerTest, EndsWithItsIncarnation) {
   TestSystem test;
   std::vector<Instant> ticks;

@@ -83,7 +83,8 @@ void LocalCell::Replay() {
 void LocalCell::Drain() {
   Post([this] {
     toolbox().draining = true;
-    if (running()) ReplayMailbox();
+    // Now, also while it restarts: what comes later is not handled.
+    ReplayMailbox();
   });
 }
 
@@ -100,7 +101,6 @@ void LocalCell::ResumeTools() {
   // What was stashed is mail, which a restart keeps. The new incarnation is in its first state, so that it decides
   // anew what to put aside.
   UnstashAll();
-  if (toolbox().draining) ReplayMailbox();
 }
 
 void LocalCell::EndTools() {

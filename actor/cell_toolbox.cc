@@ -86,7 +86,8 @@ void LocalCell::Drain() {
     if (draining_) return;
     draining_ = true;
     toolbox();  // so that a new incarnation goes on with it
-    if (running()) ReplayMailbox();
+    // Now, also while it restarts: what comes later is not handled.
+    ReplayMailbox();
   });
 }
 
@@ -103,7 +104,6 @@ void LocalCell::ResumeTools() {
   // What was stashed is mail, which a restart keeps. The new incarnation is in its first state, so that it decides
   // anew what to put aside.
   UnstashAll();
-  if (draining_) ReplayMailbox();
 }
 
 void LocalCell::EndTools() {

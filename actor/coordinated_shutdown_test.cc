@@ -212,6 +212,19 @@ TEST_F(CoordinatedShutdownTest, DrainingThatBeginsDuringABackoffHandlesTheMailAf
   EXPECT_THAT(log, ElementsAre("worker crashes", "worker 1", "worker stops"));
 }
 
+TEST_F(CoordinatedShutdownTest, ARestartWhileDrainingLetsNoLaterMailIn) {
+  Address<Worker> worker =
+      test.system.Spawn<Worker>(SpawnOptions{.restart_backoff = {.initial = absl::Seconds(1)}}, "worker", &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, worker).ok());
+  worker.Tell(Crash{});
+  worker.Tell(Note{"1"});
+  shutdown.Begin();
+  ASSERT_TRUE(test.RunUntil([&] { return !log.empty(); }, absl::Seconds(1)));
+  worker.Tell(Note{"late"});
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(log, ElementsAre("worker crashes", "worker 1", "worker stops"));
+}
+
 TEST_F(CoordinatedShutdownTest, WhoDoesNotDrainInTimeIsStoppedAndNamed) {
   // Its backoff outlasts the phase.
   Address<Worker> worker = test.system.Spawn<Worker>(

@@ -174,7 +174,7 @@ void Player<R>::Handle(Terminated terminated, Context& context) {
 template <bool R>
 void Player<R>::Handle(NameChanged<Calm> changed, Context& context) {
   world_.NameIs(number_, changed.name, changed.address);
-  world_.MayFail(number_, "name", &cell(context));
+  world_.MayFail(number_, "name change", &cell(context));
 }
 
 template <bool R>

@@ -187,6 +187,21 @@ class Address {
   template <typename M, typename... Rest>
   requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> Ask(M message, Rest... rest)
   const = delete;
+  template <typename M, typename... Args>
+  requires(!Handles<A, M> && internal::kBuildsInPlace<M, Args...>) ActorHasNoHandlerForMessage<A, M> Ask(Args&&... args)
+  const = delete;
+  template <typename M, typename... Args>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> AskWithin(Duration timeout, Args&&... args)
+  const = delete;
+  template <typename M, typename... Args>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> TellWait(Args&&... args)
+  const = delete;
+  template <typename M, typename... Args>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> TellWithin(Duration timeout, Args&&... args)
+  const = delete;
+  template <typename M, typename... Rest>
+  requires(!Handles<A, M>) ActorHasNoHandlerForMessage<A, M> Forward(M message, Rest... rest)
+  const = delete;
 
   void Stop() const { cell_->Stop(); }
 

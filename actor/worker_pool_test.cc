@@ -144,19 +144,24 @@ TEST(ParkingTest, NobodyPollsWhileNothingIsToDo) {
 }
 
 TEST(ParkingTest, AWorkerSearchesForAMomentOnlyAfterItsLastWork) {
+#if defined(__SANITIZE_THREAD__)
+  const Duration limit = absl::Milliseconds(10);  // to look takes longer
+#else
+  const Duration limit = absl::Milliseconds(1);
+#endif
   ThreadExecutor executor({.workers = 2});
   ActorSystem system(executor);
   Address<Neighbour> neighbour = system.Spawn<Neighbour>();
   Duration shortest = absl::InfiniteDuration();
-  // The best of many: others may take the processor away.
-  for (int i = 0; i < 100 && shortest > absl::Milliseconds(1); ++i) {
+  // The best of many, on a busy machine of very many: others may take the processor away.
+  for (const Instant give_up = executor.Now() + absl::Seconds(20); executor.Now() < give_up && shortest > limit;) {
     ASSERT_TRUE(neighbour.Ask(Hello{}, absl::Minutes(1)).Wait().ok());
     const Instant answered = executor.Now();
     while (CountsOf("worker").asleep < 2) {
     }
     shortest = std::min(shortest, executor.Now() - answered);
   }
-  EXPECT_LE(shortest, absl::Milliseconds(1)) << "200 microseconds, and the way to sleep and to see it";
+  EXPECT_LE(shortest, limit) << "200 microseconds, and the way to sleep and to see it";
 }
 
 // The stress.

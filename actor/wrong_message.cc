@@ -13,6 +13,11 @@ class Listener : public troupe::Actor<Listener> {
 void Right(const troupe::Address<Listener>& listener) {
   listener.Tell(Heard{});
   (void)listener.Ask(Heard{}, absl::Seconds(1));
+  (void)listener.Ask<Heard>();
+  (void)listener.AskWithin<Heard>(absl::Seconds(1));
+  (void)listener.TellWait<Heard>();
+  (void)listener.TellWithin<Heard>(absl::Seconds(1));
+  listener.Forward(Heard{}, troupe::Reply<void>());
   troupe::Recipient<Heard> recipient = listener;
 }
 
@@ -21,6 +26,12 @@ void Wrong(const troupe::Address<Listener>& listener) {
   /*wrong*/ listener.Tell(Unheard{});
   /*wrong*/ (void)listener.Ask(Unheard{});
   /*wrong*/ (void)listener.Ask(Unheard{}, absl::Seconds(1));
+  /*wrong*/ (void)listener.Ask<Unheard>();
+  /*wrong*/ (void)listener.Ask<Unheard>(Unheard{});
+  /*wrong*/ (void)listener.AskWithin<Unheard>(absl::Seconds(1));
+  /*wrong*/ (void)listener.TellWait<Unheard>();
+  /*wrong*/ (void)listener.TellWithin<Unheard>(absl::Seconds(1));
+  /*wrong*/ listener.Forward(Unheard{}, troupe::Reply<void>());
   /*wrong*/ troupe::Recipient<Unheard> recipient(listener);
 }
 #endif

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "actor/features_world.h"
@@ -21,14 +22,15 @@ TEST(FeaturesSeedsTest, WhateverIsUsedTogetherEachRuleHolds) {
     ++seeds;
     int64_t live = 0;
     {
-      FeaturesWorld world(seed, talks, &live);
-      ASSERT_EQ(world.Run(), "");
-      for (const auto& [what, count] : world.counts()) counts[what] += count;
+      // On the heap: GCC 12 with AddressSanitizer does not align what is on the stack to 64 bytes.
+      auto world = std::make_unique<FeaturesWorld>(seed, talks, &live);
+      ASSERT_EQ(world->Run(), "");
+      for (const auto& [what, count] : world->counts()) counts[what] += count;
       if (seed % 16 == 0) {
         int64_t live_again = 0;
-        FeaturesWorld again(seed, /*talks=*/false, &live_again);
-        again.Run();
-        ASSERT_EQ(again.trace_hash(), world.trace_hash()) << "the seed is not one run";
+        auto again = std::make_unique<FeaturesWorld>(seed, /*talks=*/false, &live_again);
+        again->Run();
+        ASSERT_EQ(again->trace_hash(), world->trace_hash()) << "the seed is not one run";
       }
     }
     ASSERT_EQ(live, 0) << "something is left behind";

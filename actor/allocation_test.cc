@@ -14,7 +14,7 @@ namespace {
 
 std::atomic<int64_t> allocations{0};
 
-void* Allocate(size_t bytes, size_t alignment) {
+[[maybe_unused]] void* Allocate(size_t bytes, size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
   void* memory =
       alignment == 0 ? std::malloc(bytes) : std::aligned_alloc(alignment, (bytes + alignment - 1) & -alignment);

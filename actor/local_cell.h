@@ -250,8 +250,9 @@ class LocalCell : public Cell, public Runnable {
   internal::ActorKind& type_kind() const;
   // With mutex(). Under which it counts: its name's while it is registered, else its type's.
   internal::ActorKind& kind() const;
+  // With mutex(), when its names have changed.
+  void ShowUnderFirstName();
   // With mutex(), when it ends: what it has done counts under its type from here on.
-  void ShowUnderFirstName();  // with mutex()
   void LeaveMetrics();
 
   // All in the actor's turn.
@@ -315,8 +316,6 @@ class LocalCell : public Cell, public Runnable {
   void OnChildEnded(ActorId child, const absl::Status& failure, bool waits);
   void OnChildReady(ActorId child, bool running);
   void ContinueSiblings();
-  void ArmTimer(TimerId id, ActorTimer& timer, Duration delay);
-  void FireTimer(uint64_t incarnation, TimerId timer);
   void CancelStreams();
   // For Pop, while something waits in a stream.
   std::unique_ptr<MailboxItem> NextBesideStreams(bool user_lane);

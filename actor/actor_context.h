@@ -5,7 +5,6 @@
 #include <glog/logging.h>
 
 #include <concepts>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -229,10 +228,8 @@ class ActorContext {
     bool taken = cell_.executor().RunBlocking([work = std::move(work), finish]() mutable {
       try {
         finish(work());
-      } catch (const std::exception& exception) {
-        finish(absl::InternalError(exception.what()));
       } catch (...) {
-        finish(absl::InternalError("an exception that is no std::exception"));
+        finish(internal::CaughtFailure());
       }
     });
     if (!taken) finish(absl::ResourceExhaustedError("too much work waits for the disk; try again in a moment"));

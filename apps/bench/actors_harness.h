@@ -96,6 +96,10 @@ struct Send {
 struct Total {
   using Result = int64_t;
 };
+// The last of what a sender sends: answered when all before it are handled.
+struct Handled {
+  Reply<void> reply;
+};
 
 // Floods others: sends an M to each receiver in turn, and waits where there is no room. Done when all are handled.
 template <typename Receiver, typename M>
@@ -113,8 +117,10 @@ class Sender : public Actor<Sender<Receiver, M>> {
       }
     }
     for (const Address<Receiver>& receiver : receivers_) {
-      const absl::StatusOr<int64_t> handled = co_await receiver.template Ask<Total>();
-      if (!handled.ok()) break;
+      auto [handled, reply] = MakeFuture<void>();
+      told = co_await receiver.template TellWait<Handled>(std::move(reply));
+      if (!told.ok()) break;
+      told = co_await std::move(handled);
     }
     if (send.senders_left->fetch_sub(1) == 1) send.done->set_value();
   }
@@ -139,6 +145,7 @@ struct Count {};
 class Counter : public Actor<Counter> {
  public:
   void Handle(Count, Context&) { ++total_; }
+  void Handle(Handled handled, Context&) { handled.reply(absl::OkStatus()); }
   int64_t Handle(Total, Context&) { return total_; }
 
  private:

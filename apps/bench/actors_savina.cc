@@ -67,6 +67,7 @@ class Worker : public Actor<Worker> {
     result_ += Compute(37.2);
     ++handled_;
   }
+  void Handle(Handled handled, Context&) { handled.reply(absl::OkStatus()); }
   int64_t Handle(Total, Context&) { return handled_; }
 
  private:

@@ -34,7 +34,7 @@ void LocalCell::NotifyTerminated(ActorId who, absl::Status reason) {
 }
 
 void LocalCell::Watch(const std::shared_ptr<Cell>& other, TerminatedMaker maker) {
-  if (!relations().watching.emplace(other->id(), Watched{other, maker}).second) return;
+  if (!relations().watching.emplace(other->id(), internal::CellWatch{other, maker}).second) return;
   other->AddWatcher(self_);
 }
 

@@ -13,31 +13,26 @@
 #include <coroutine>
 #include <cstdint>
 #include <exception>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "actor/actor_info.h"
 #include "actor/actor_timer.h"
 #include "actor/address.h"
-#include "actor/cell_streams.h"
-#include "actor/cell_toolbox.h"
+#include "actor/cell_relations.h"
 #include "actor/dead_letter.h"
-#include "actor/dispatch.h"
 #include "actor/end_of_turn.h"
 #include "actor/executor.h"
 #include "actor/mailbox.h"
 #include "actor/name_table.h"
-#include "actor/sibling_restart.h"
-#include "actor/supervision.h"
+#include "actor/spawn_options.h"
 
 namespace troupe {
 
@@ -47,40 +42,6 @@ namespace internal {
 class ActorKind;
 class MetricsRows;
 }  // namespace internal
-
-struct SpawnOptions {
-  // User messages that may wait.
-  size_t mailbox_capacity = 1024;
-  Overflow overflow = Overflow::kReject;
-  OnFailure on_failure = OnFailure::kRestart;
-  RestartLimit restart_limit = {};
-  RestartBackoff restart_backoff = {};
-  // Chooses for each failure, in place of on_failure.
-  Decide decide = nullptr;
-  // For the children of this actor: which restart together, and how often (once for all that do) before the one at
-  // fault escalates. With kOneForOne each child has its own restart_limit instead.
-  Strategy children = Strategy::kOneForOne;
-  RestartLimit children_limit = {};
-  // On which threads its turns run.
-  Dispatch dispatch = {};
-};
-
-enum class ActorState : uint8_t { kStarting, kRunning, kRestarting, kStopping, kTerminated };
-
-// One actor as an operator sees it, at about one moment.
-struct ActorInfo {
-  ActorId id;
-  std::string name;  // the first of those that it has; empty when it has none
-  std::string type;
-  ActorState state = ActorState::kStarting;
-  ActorId parent;  // 0 for a top-level actor
-  size_t mailbox_depth = 0;
-  size_t mailbox_capacity = 0;
-  size_t mailbox_high_mark = 0;  // the most that a turn found waiting when it began
-  uint64_t handled = 0;
-  uint32_t restarts = 0;     // those with a sibling too
-  std::string last_failure;  // or which sibling's it restarted with
-};
 
 class LocalCell : public Cell, public Runnable {
  public:
@@ -200,46 +161,9 @@ class LocalCell : public Cell, public Runnable {
    private:
     F fn_;
   };
-  struct Watched {
-    std::shared_ptr<Cell> cell;
-    TerminatedMaker maker;
-  };
-  // Children that restart together.
-  struct Siblings {
-    RestartBudget budget;
-    SiblingRestart plan;
-    std::string at_fault;  // and its failure: why the others restart
-    absl::Status failure;
-  };
-  // What most actors never have.
-  struct Relations {
-    std::map<ActorId, std::shared_ptr<LocalCell>> children;
-    std::map<ActorId, std::shared_ptr<Cell>> watchers;
-    std::map<ActorId, Watched> watching;
-    TimerTable timers;
-    std::vector<std::shared_ptr<NameFollower>> following;
-    std::unique_ptr<internal::CellStreams> streams;
-    std::vector<std::unique_ptr<Envelope>> deferred;   // control messages that came while not running
-    std::vector<std::unique_ptr<Envelope>> suspended;  // whose handlers are coroutines that wait
-    size_t most_suspended = 1;                         // from so many on the user lane is shut
-    std::vector<Reply<void>> room_waiters;             // to be told when the mailbox is half empty
-    size_t room_waiters_limit = 16;
-    std::optional<RestartBudget> budget;  // from the first failure on
-    int failures_in_a_row = 0;            // without an incarnation that lasted between them
-    std::unique_ptr<internal::CellToolbox> toolbox;
-    std::exception_ptr exception;        // behind the failure that is about to be handled
-    std::unique_ptr<Siblings> siblings;  // of a parent of whose group one has failed
-    // Of a child that restarts with its siblings, about the end of its incarnation.
-    bool restarts_for_sibling = false;
-    bool told_end = false;
-  };
-  // What other threads may want to know of an actor that has something to tell.
-  struct Particulars {
-    std::vector<std::string> names;
-    std::unique_ptr<internal::ActorKind> kind;  // while it has a name, the first
-    std::string last_failure;
-    absl::Status termination_reason;
-  };
+  using Relations = internal::CellRelations;
+  using Particulars = internal::CellParticulars;
+  using Siblings = internal::CellSiblings;
 
   // False: the actor has terminated, and `fn` was destroyed unrun.
   template <typename F>

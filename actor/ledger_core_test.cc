@@ -397,22 +397,6 @@ TEST(StopTest, OutranksEveryMessageThatWaits) {
   EXPECT_EQ(dead, std::vector<DeadLetterReason>(100, DeadLetterReason::kTerminated));
 }
 
-// Is busy on its thread until it is let go.
-struct BeBusy {};
-class Busy : public Actor<Busy> {
- public:
-  Busy(std::promise<void>* entered, std::shared_future<void> release)
-      : entered_(entered), release_(std::move(release)) {}
-  void Handle(BeBusy, Context&) {
-    entered_->set_value();
-    release_.wait();
-  }
-
- private:
-  std::promise<void>* entered_;
-  std::shared_future<void> release_;
-};
-
 TEST(AskTest, AStuckActorDoesNotHoldUpTheDeadlinesOfItsAskers) {
   ThreadExecutor executor({.workers = 1});
   ActorSystem system(executor);

@@ -2,6 +2,7 @@
 #ifndef TROUPE_ACTOR_TEST_ACTORS_H_
 #define TROUPE_ACTOR_TEST_ACTORS_H_
 
+#include <future>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -57,6 +58,22 @@ class Notebook : public Actor<Notebook> {
 
   std::vector<std::string>* log_;
   std::vector<std::string> notes_;
+};
+
+// Is busy on its thread until it is let go.
+struct BeBusy {};
+class Busy : public Actor<Busy> {
+ public:
+  Busy(std::promise<void>* entered, std::shared_future<void> release)
+      : entered_(entered), release_(std::move(release)) {}
+  void Handle(BeBusy, Context&) {
+    entered_->set_value();
+    release_.wait();
+  }
+
+ private:
+  std::promise<void>* entered_;
+  std::shared_future<void> release_;
 };
 
 }  // namespace troupe::testing

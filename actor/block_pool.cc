@@ -16,10 +16,12 @@ struct Magazine {
 };
 static_assert(sizeof(Magazine) <= kPoolGrain);
 
-// Full magazines of one size, except those that threads left behind at their ends.
+// Magazines of one size.
 struct Depot {
   std::mutex mutex;
-  Magazine* first = nullptr;  // guarded by mutex
+  // Guarded by mutex.
+  Magazine* full = nullptr;
+  Magazine* partial = nullptr;  // what threads left behind at their ends
 };
 
 Depot& DepotOf(size_t size_class) {
@@ -28,26 +30,38 @@ Depot& DepotOf(size_t size_class) {
   return depots[size_class];
 }
 
-void GiveToDepot(size_t size_class, PoolBlock* blocks) {
+void GiveToDepot(size_t size_class, PoolBlock* blocks, bool full) {
   PoolBlock* rest = blocks->next;
   auto* magazine = new (blocks) Magazine{rest, nullptr};
   Depot& depot = DepotOf(size_class);
   std::lock_guard lock(depot.mutex);
-  magazine->next = depot.first;
-  depot.first = magazine;
+  Magazine*& list = full ? depot.full : depot.partial;
+  magazine->next = list;
+  list = magazine;
 }
 
-PoolBlock* TakeFromDepot(size_t size_class) {
+uint32_t LengthOf(const PoolBlock* blocks) {
+  uint32_t length = 0;
+  for (; blocks != nullptr; blocks = blocks->next) ++length;
+  return length;
+}
+
+// Fills an empty shelf, if there is something.
+void TakeFromDepot(size_t size_class, PoolShelf& shelf) {
   Depot& depot = DepotOf(size_class);
   Magazine* magazine = nullptr;
+  bool full = false;
   {
     std::lock_guard lock(depot.mutex);
-    magazine = depot.first;
-    if (magazine == nullptr) return nullptr;
-    depot.first = magazine->next;
+    full = depot.full != nullptr;
+    Magazine*& list = full ? depot.full : depot.partial;
+    if (list == nullptr) return;
+    magazine = std::exchange(list, list->next);
   }
   PoolBlock* rest = magazine->rest;
-  return new (magazine) PoolBlock{rest};
+  shelf.current = new (magazine) PoolBlock{rest};
+  // Not counted when that is known: that would touch every block of it.
+  shelf.count = full ? kMagazine : LengthOf(shelf.current);
 }
 
 PoolBlock* Carve(size_t size_class) {
@@ -65,7 +79,7 @@ struct AtThreadExit {
     for (size_t size_class = 0; size_class < kSizeClasses; ++size_class) {
       PoolShelf& shelf = pool_shelves[size_class];
       for (PoolBlock* blocks : {std::exchange(shelf.current, nullptr), std::exchange(shelf.full, nullptr)}) {
-        if (blocks != nullptr) GiveToDepot(size_class, blocks);
+        if (blocks != nullptr) GiveToDepot(size_class, blocks, LengthOf(blocks) == kMagazine);
       }
       shelf.count = 0;
     }
@@ -75,12 +89,6 @@ struct AtThreadExit {
 void HandOverAtThreadExit() {
   thread_local AtThreadExit at_exit;
   (void)at_exit;
-}
-
-uint32_t LengthOf(const PoolBlock* blocks) {
-  uint32_t length = 0;
-  for (; blocks != nullptr; blocks = blocks->next) ++length;
-  return length;
 }
 
 }  // namespace
@@ -93,9 +101,8 @@ void* RefillAndAllocate(size_t size_class) {
   shelf.count = kMagazine;
   if (shelf.current == nullptr) {
     HandOverAtThreadExit();
-    shelf.current = TakeFromDepot(size_class);
+    TakeFromDepot(size_class, shelf);
     if (shelf.current == nullptr) shelf.current = Carve(size_class);
-    shelf.count = LengthOf(shelf.current);
   }
   PoolBlock* block = shelf.current;
   shelf.current = block->next;
@@ -106,7 +113,7 @@ void* RefillAndAllocate(size_t size_class) {
 void PutAwayMagazine(size_t size_class) {
   PoolShelf& shelf = pool_shelves[size_class];
   if (shelf.full != nullptr) {
-    GiveToDepot(size_class, shelf.full);
+    GiveToDepot(size_class, shelf.full, /*full=*/true);
   } else {
     HandOverAtThreadExit();
   }

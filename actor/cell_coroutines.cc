@@ -114,10 +114,12 @@ std::unique_ptr<Envelope> LocalCell::TakeSuspended(internal::TaskRun& run) {
 }
 
 void LocalCell::Resume(internal::TaskRun& run, std::coroutine_handle<> at) {
-  absl::Status failure = RunGuarded([&] { run.Run(at); });
-  if (failure.ok() && !run.done()) return StopIfRequested();
+  const bool went_well = RunGuarded([&] { run.Run(at); });
+  if (went_well && !run.done()) return StopIfRequested();
+  // Before anything of the coroutine ends, which may say a failure of its own.
+  absl::Status failure = TakeFailure();
   std::unique_ptr<Envelope> envelope = TakeSuspended(run);
-  if (failure.ok()) {
+  if (went_well) {
     envelope.reset();
   } else {
     FailHandler(std::move(envelope), std::move(failure));
@@ -138,23 +140,24 @@ void LocalCell::EndCoroutines(const absl::Status& reason) {
   if (relations_ == nullptr || relations_->suspended.empty()) return;
   auto suspended = std::exchange(relations_->suspended, {});
   user_lane_shut_ = false;
-  absl::Status failure = RunGuarded([&] {
+  const bool ended_well = RunGuarded([&] {
     for (std::unique_ptr<Envelope>& envelope : suspended) {
       if (!reason.ok()) envelope->Fail(reason);
       envelope.reset();
     }
   });
-  if (!failure.ok()) LOG(WARNING) << label() << ": a coroutine failed while it was ended: " << failure.message();
+  if (!ended_well) LOG(WARNING) << label() << ": a coroutine failed while it was ended: " << TakeFailure().message();
 }
 
 Cell::Offered LocalCell::Offer(std::unique_ptr<Envelope>& envelope) {
   const MailboxLane lane = envelope->control ? MailboxLane::kSystem : MailboxLane::kUser;
-  Mailbox::PushResult result = mailbox_.Push(std::move(envelope), lane, /*may_drop=*/false);
+  std::unique_ptr<MailboxItem> item = std::move(envelope);
+  const Mailbox::PushResult result = mailbox_.Push(item, lane, /*may_drop=*/false);
   if (result.wake) executor_.Schedule(*this);
-  if (result.dropped == nullptr) [[likely]] {
+  if (item == nullptr) [[likely]] {
     return Offered::kTaken;
   }
-  envelope.reset(static_cast<Envelope*>(result.dropped.release()));
+  envelope.reset(static_cast<Envelope*>(item.release()));
   if (result.outcome == Mailbox::PushResult::kFull) return Offered::kFull;
   Bury(DeadLetterReason::kTerminated, *envelope);
   return Offered::kRefused;

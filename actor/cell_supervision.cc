@@ -22,14 +22,14 @@ void LocalCell::CreateIncarnation(uint64_t after) {
   state_ = ActorState::kStarting;
   ++incarnation_;
   started_ = executor_.CoarseNow();
-  absl::Status failure = RunGuarded([this] {
+  const bool began = RunGuarded([this] {
     actor_ = MakeActor();
     actor_->RunStarted(*this);
   });
-  if (failure.ok()) {
+  if (began) {
     state_ = ActorState::kRunning;
   } else {
-    HandleFailure(std::move(failure));
+    HandleFailure(TakeFailure());
   }
   StopIfRequested();
   if (!running() || relations_ == nullptr) return;
@@ -42,7 +42,7 @@ void LocalCell::CreateIncarnation(uint64_t after) {
 void LocalCell::EndIncarnation() {
   if (actor_ == nullptr) return;
   CHECK(relations_ == nullptr || relations_->suspended.empty()) << "a coroutine would outlive its actor";
-  absl::Status failure = RunGuarded([this] {
+  const bool ended_well = RunGuarded([this] {
     if (state_ == ActorState::kRestarting) {
       actor_->RunRestarting(*this, end_reason_);
     } else {
@@ -50,7 +50,7 @@ void LocalCell::EndIncarnation() {
     }
   });
   // The incarnation ends all the same; there is nothing left to restart.
-  if (!failure.ok()) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
+  if (!ended_well) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << TakeFailure().message();
   // After the hook, so that what it arms goes too.
   EndTools();
   CancelStreams();
@@ -75,9 +75,9 @@ OnFailure LocalCell::DecisionOn(const absl::Status& failure) {
   const SpawnOptions& options = this->options();
   if (options.decide == nullptr) return options.on_failure;
   OnFailure decision = options.on_failure;
-  const absl::Status undecided = RunGuarded([&] { decision = options.decide(Failure(failure, std::move(exception))); });
+  const bool decided = RunGuarded([&] { decision = options.decide(Failure(failure, std::move(exception))); });
   relations().exception = nullptr;
-  if (!undecided.ok()) LOG(WARNING) << label() << ": what decides on failures failed: " << undecided.message();
+  if (!decided) LOG(WARNING) << label() << ": what decides on failures failed: " << TakeFailure().message();
   return decision;
 }
 

@@ -87,15 +87,16 @@ void LocalCell::FireTimer(TimerId id) {
   const bool last = timer->cron_ == nullptr && timer->period_ == absl::ZeroDuration();
   std::unique_ptr<Envelope> envelope;
   // A copy of the user's message, which may throw.
-  absl::Status failure = RunGuarded([&] {
+  const bool made = RunGuarded([&] {
     if (tick) envelope = timer->MakeEnvelope(last);
   });
+  absl::Status failure = TakeFailure();
   if (last) {
     relations().timers.Remove(id);
   } else {
     executor_.Arm(*timer, executor_.Now() + next);
   }
-  if (!failure.ok()) {
+  if (!made) {
     HandleFailure(std::move(failure));
     return StopIfRequested();
   }

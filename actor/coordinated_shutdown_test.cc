@@ -16,6 +16,8 @@
 namespace troupe {
 namespace {
 
+using testing::BeBusy;
+using testing::Busy;
 using testing::Crash;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;

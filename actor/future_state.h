@@ -61,8 +61,9 @@ class WaiterOf final : public Waiter<R> {
   F callback_;
 };
 
-// Waits until the bits are set: for a moment busily, since most answers come soon, then asleep.
-void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits);
+// Waits until one of the bits is set: for a moment busily, since most answers come soon, then asleep. Sets `asleep`
+// before that: whoever sets a bit and finds it must notify.
+void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits, uint32_t asleep);
 
 // The place where the answer, the deadline and the asker meet; the first to resolve it wins. What has happened is in
 // one word of flags, so that an answer to an actor that waits already costs one exchange.
@@ -89,10 +90,9 @@ class FutureState final : public Deadline {
     if (executor_ != nullptr) executor_->Disarm(*this);
     if ((before & kWaiter) != 0) return waiter_.release()->Answer(std::move(outcome));
     outcome_ = std::move(outcome);
-    if ((flags_.fetch_or(kReady, std::memory_order_acq_rel) & kWaiter) != 0) {
-      return waiter_.release()->Answer(*std::move(outcome_));
-    }
-    flags_.notify_all();
+    const uint32_t meanwhile = flags_.fetch_or(kReady, std::memory_order_acq_rel);
+    if ((meanwhile & kWaiter) != 0) return waiter_.release()->Answer(*std::move(outcome_));
+    if ((meanwhile & kAsleep) != 0) flags_.notify_all();
   }
 
   // The answering end is gone without an answer.
@@ -121,7 +121,7 @@ class FutureState final : public Deadline {
   }
 
   Outcome<R> Wait() {
-    WaitForBits(flags_, kReady);
+    WaitForBits(flags_, kReady, kAsleep);
     return *std::move(outcome_);
   }
   // The asker's, once only. Null: it is not there yet.
@@ -142,7 +142,8 @@ class FutureState final : public Deadline {
   static constexpr uint32_t kReady = 2;     // it is in outcome_
   static constexpr uint32_t kWaiter = 4;    // waiter_ is set
   static constexpr uint32_t kAbandoned = 8;
-  static constexpr uint32_t kHeldOnce = 16;  // counted from here up
+  static constexpr uint32_t kAsleep = 16;    // the asker's thread
+  static constexpr uint32_t kHeldOnce = 32;  // counted from here up
 
   void ResolveAbandoned() {
     Resolve(absl::UnknownError("the actor ended or let the question go; what it did before is unknown"));

@@ -52,9 +52,10 @@ class MailboxModel {
       const int mark = kind == 'x' ? -1 : number++;
       // Before the push: another may handle it before this one learns how it went.
       waiting_.push_back({sender, mark, lane});
-      auto result = mailbox_.Push(std::make_unique<NumberedItem>(sender, mark, lane), lane);
-      if (result.dropped != nullptr) {
-        Handled(static_cast<NumberedItem&>(*result.dropped), /*in_order=*/false);
+      std::unique_ptr<MailboxItem> item = std::make_unique<NumberedItem>(sender, mark, lane);
+      auto result = mailbox_.Push(item, lane);
+      if (item != nullptr) {
+        Handled(static_cast<NumberedItem&>(*item), /*in_order=*/false);
         ++refused_;
       }
       if (result.wake) RunTurns();
@@ -189,13 +190,12 @@ class RoomModel {
     while (sent < case_.each) {
       // Before the push, which may end in a turn that another runs.
       const int number = sent++;
-      auto result = mailbox_.Push(std::make_unique<NumberedItem>(sender, number, MailboxLane::kUser),
-                                  MailboxLane::kUser, /*may_drop=*/false);
-      if (result.wake) RunTurns();
-      if (result.dropped == nullptr) continue;
+      std::unique_ptr<MailboxItem> item = std::make_unique<NumberedItem>(sender, number, MailboxLane::kUser);
+      if (mailbox_.Push(item, MailboxLane::kUser, /*may_drop=*/false).wake) RunTurns();
+      if (item == nullptr) continue;
       sent = number;
-      auto word = std::make_unique<NumberedItem>(sender, number, MailboxLane::kSystem);
-      if (mailbox_.Push(std::move(word), MailboxLane::kSystem).wake) RunTurns();
+      item = std::make_unique<NumberedItem>(sender, number, MailboxLane::kSystem);
+      if (mailbox_.Push(item, MailboxLane::kSystem).wake) RunTurns();
       return;
     }
   }

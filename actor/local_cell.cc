@@ -90,21 +90,21 @@ void LocalCell::Refuse(absl::Status reason) {
 
 bool LocalCell::Deliver(std::unique_ptr<Envelope> envelope) {
   const MailboxLane lane = envelope->control ? MailboxLane::kSystem : MailboxLane::kUser;
-  Mailbox::PushResult result = mailbox_.Push(std::move(envelope), lane);
+  std::unique_ptr<MailboxItem> item = std::move(envelope);
+  const Mailbox::PushResult result = mailbox_.Push(item, lane);
   if (result.wake) executor_.Schedule(*this);
-  if (result.dropped == nullptr) [[likely]] {
+  if (item == nullptr) [[likely]] {
     return true;
   }
   const bool closed = result.outcome == Mailbox::PushResult::kClosed;
-  Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull,
-       static_cast<Envelope&>(*result.dropped));
+  Bury(closed ? DeadLetterReason::kTerminated : DeadLetterReason::kMailboxFull, static_cast<Envelope&>(*item));
   return !closed && mailbox_.overflow() != Overflow::kReject;
 }
 
 bool LocalCell::PostSignal(std::unique_ptr<Signal> signal) {
-  Mailbox::PushResult result = mailbox_.Push(std::move(signal), MailboxLane::kSystem);
-  if (result.wake) executor_.Schedule(*this);
-  return result.outcome == Mailbox::PushResult::kAccepted;
+  std::unique_ptr<MailboxItem> item = std::move(signal);
+  if (mailbox_.Push(item, MailboxLane::kSystem).wake) executor_.Schedule(*this);
+  return item == nullptr;
 }
 
 void LocalCell::Stop() {
@@ -123,7 +123,7 @@ std::string LocalCell::label() const {
   return absl::StrCat(type_kind().name(), "#", id_.value);
 }
 
-void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
+[[gnu::noinline]] void LocalCell::Bury(DeadLetterReason reason, Envelope& envelope) {
   envelope.Fail(DeadLetterStatus(reason, label()));
   CountDeadLetter(reason, envelope);
 }
@@ -158,7 +158,7 @@ class TurnClock {
 
 }  // namespace
 
-void LocalCell::RunTurn(int max_messages) {
+[[gnu::flatten]] void LocalCell::RunTurn(int max_messages) {
   internal::turn_mark.Begin(id_.value);
   int handled = 0;
   if (incarnation_ == 0) {
@@ -178,17 +178,20 @@ void LocalCell::RunTurn(int max_messages) {
     if (clock.Expired(executor_, ++handled)) break;
   }
   internal::turn_mark.End();
-  if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) {
-    // No message comes any more, so this was the last turn.
-    executor_.Retire();
-    std::shared_ptr<LocalCell> last = std::move(self_);
-    return;
+  if (state_.load(std::memory_order_relaxed) == ActorState::kTerminated) [[unlikely]] {
+    return LetGo();
   }
   if (streams_ready_) [[unlikely]] {
     ComeBackForStreams();
   }
   if (relations_ != nullptr && !relations_->room_waiters.empty()) TellRoomWaiters();
   if (mailbox_.EndTurn(takes_mail())) executor_.Schedule(*this);
+}
+
+// No message comes any more, so the turn that ends was the last one.
+[[gnu::noinline]] void LocalCell::LetGo() {
+  executor_.Retire();
+  std::shared_ptr<LocalCell> last = std::move(self_);
 }
 
 void LocalCell::HandleItem(std::unique_ptr<MailboxItem> item) {
@@ -206,26 +209,32 @@ void LocalCell::HandleEnvelope(std::unique_ptr<Envelope> envelope) {
     return HandleTimed(std::move(envelope));
   }
   if (!running()) [[unlikely]] {
-    if (state_.load() == ActorState::kTerminated) return Bury(DeadLetterReason::kTerminated, *envelope);
-    relations().deferred.push_back(std::move(envelope));
-    return;
+    return Defer(std::move(envelope));
   }
   if (Expired(*envelope)) return Bury(DeadLetterReason::kExpired, *envelope);
   handled_.store(handled_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  absl::Status failure = RunGuarded([&] { envelope->Invoke(*actor_, *this); });
-  if (!failure.ok()) [[unlikely]] {
-    FailHandler(std::move(envelope), std::move(failure));
+  if (!RunGuarded([&] { envelope->Invoke(*actor_, *this); })) [[unlikely]] {
+    FailHandler(std::move(envelope), TakeFailure());
   } else if (envelope->suspended) [[unlikely]] {
     KeepSuspended(std::move(envelope));
   }
   StopIfRequested();
 }
 
+[[gnu::noinline]] void LocalCell::Defer(std::unique_ptr<Envelope> envelope) {
+  if (state_.load() == ActorState::kTerminated) return Bury(DeadLetterReason::kTerminated, *envelope);
+  relations().deferred.push_back(std::move(envelope));
+}
+
 void LocalCell::RunInIncarnation(uint64_t incarnation, absl::FunctionRef<void()> callback) {
   if (incarnation != incarnation_ || !running()) return;
-  absl::Status failure = RunGuarded(callback);
-  if (!failure.ok()) HandleFailure(std::move(failure));
+  if (!RunGuarded(callback)) HandleFailure(TakeFailure());
   StopIfRequested();
+}
+
+[[gnu::noinline]] void LocalCell::KeepException() {
+  relations().exception = std::current_exception();
+  pending_failure_ = internal::CaughtFailure();
 }
 
 void LocalCell::Fail(absl::Status status) {
@@ -238,8 +247,7 @@ void LocalCell::AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) {
   executor_.AtEndOfTurn(std::move(hook));
 }
 
-void LocalCell::StopIfRequested() {
-  if (!stop_requested_) return;
+[[gnu::noinline]] void LocalCell::BeginRequestedStop() {
   stop_requested_ = false;
   BeginStop(absl::OkStatus());
 }

@@ -187,8 +187,15 @@ class LocalCell : public Cell, public Runnable {
   Relations& relations();
   bool childless() const { return relations_ == nullptr || relations_->children.empty(); }
   void HandleItem(std::unique_ptr<MailboxItem> item);
-  void StopIfRequested();
+  void StopIfRequested() {
+    if (stop_requested_) [[unlikely]] {
+      BeginRequestedStop();
+    }
+  }
+  void BeginRequestedStop();
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
+  // Until it runs.
+  void Defer(std::unique_ptr<Envelope> envelope);
   // What another actor or thread has sent, as against the actor's own timers and notices.
   void HandleMail(std::unique_ptr<Envelope> envelope) {
     HandleEnvelope(std::move(envelope));
@@ -197,17 +204,18 @@ class LocalCell : public Cell, public Runnable {
     }
   }
   void HandleTimed(std::unique_ptr<Envelope> envelope);
-  // Runs a callback of the actor's and gives the failure that it ended in, or OK.
+  // Runs a callback of the actor's. False: it failed, and TakeFailure says how.
   template <typename F>
-  absl::Status RunGuarded(F callback) {
+  [[nodiscard]] bool RunGuarded(F callback) {
     try {
       callback();
     } catch (...) {
-      relations().exception = std::current_exception();
-      pending_failure_ = internal::CaughtFailure();
+      KeepException();
     }
-    return std::exchange(pending_failure_, absl::OkStatus());
+    return pending_failure_.ok();
   }
+  void KeepException();
+  absl::Status TakeFailure() { return std::exchange(pending_failure_, absl::OkStatus()); }
   // Of a handler that failed: its asker is told, then it counts as the actor's.
   void FailHandler(std::unique_ptr<Envelope> envelope, absl::Status failure);
   void KeepSuspended(std::unique_ptr<Envelope> envelope);
@@ -246,6 +254,7 @@ class LocalCell : public Cell, public Runnable {
   // Sees to it that the turn that ends is not the last one.
   void ComeBackForStreams();
   void Terminate();
+  void LetGo();
   // cell_toolbox.cc.
   internal::CellToolbox& toolbox();
   bool Expired(const Envelope& envelope) const {

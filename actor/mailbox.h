@@ -51,8 +51,6 @@ class BasicMailbox {
     enum { kAccepted, kFull, kClosed } outcome = kAccepted;
     // The caller must schedule the actor: it was idle.
     bool wake = false;
-    // What found no place: the new item when refused, the oldest one under kDropOldest.
-    std::unique_ptr<MailboxItem> dropped;
   };
 
   // Begins scheduled, and with its user lane not open, as within a turn.
@@ -64,8 +62,9 @@ class BasicMailbox {
   }
   ~BasicMailbox() { Close(); }
 
-  // With may_drop false a full user lane gives the new item back whatever the policy.
-  PushResult Push(std::unique_ptr<MailboxItem> item, MailboxLane lane, bool may_drop = true);
+  // Takes the item. If then there is one still, it has found no place: the same when it was refused, the oldest one
+  // under kDropOldest. With may_drop false a full user lane refuses whatever the policy.
+  PushResult Push(std::unique_ptr<MailboxItem>& item, MailboxLane lane, bool may_drop = true);
 
   // The next item for the turn; with user_lane false only the system lane's. Null when there is none.
   std::unique_ptr<MailboxItem> Pop(bool user_lane);
@@ -113,7 +112,7 @@ class BasicMailbox {
 
   // With its lock, if there is one.
   bool EndTurnBeside(const DroppingLane* dropping, bool user_lane);
-  PushResult PushDropping(std::unique_ptr<MailboxItem> item, bool may_drop);
+  PushResult PushDropping(std::unique_ptr<MailboxItem>& item, bool may_drop);
   std::unique_ptr<MailboxItem> PopDropping();
   // Sorts a stack, not an empty one, into the turn's queues.
   void TakeStack(MailboxItem* newest);
@@ -135,62 +134,50 @@ class BasicMailbox {
 };
 
 template <template <typename> class Atomic>
-typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem> item,
-                                                                     MailboxLane lane, bool may_drop) {
-  PushResult result;
+inline typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem>& item,
+                                                                            MailboxLane lane, bool may_drop) {
   if (lane == MailboxLane::kSystem) {
     // Before the swap, after which the actor may be gone.
     system_hint_.store(true, std::memory_order_relaxed);
-  } else if (dropping_ != nullptr) {
-    return PushDropping(std::move(item), may_drop);
+  } else if (dropping_ != nullptr) [[unlikely]] {
+    return PushDropping(item, may_drop);
   }
-  item->lane_ = lane;
+  MailboxItem* const pushed = item.get();
+  pushed->lane_ = lane;
+  const uint64_t deep = lane == MailboxLane::kUser ? kOneDeep : 0;
   uint64_t word = word_.load(std::memory_order_relaxed);
   uint64_t next = 0;
   bool wake = false;
   do {
-    const bool full = lane == MailboxLane::kUser && word >> kDepthShift >= capacity_;
-    if ((word & kClosed) != 0 || full) {
-      result.outcome = (word & kClosed) != 0 ? PushResult::kClosed : PushResult::kFull;
-      result.dropped = std::move(item);
-      return result;
-    }
-    item->next_ = Newest(word);
+    if ((word & kClosed) != 0) return {PushResult::kClosed};
+    if (deep != 0 && word >> kDepthShift >= capacity_) return {PushResult::kFull};
+    pushed->next_ = Newest(word);
     wake = Wakes(word, lane);
-    next = (word & ~kAddress) | reinterpret_cast<uint64_t>(item.get()) | (wake ? kScheduled : 0);
-    if (lane == MailboxLane::kUser) next += kOneDeep;
+    next = ((word & ~kAddress) | reinterpret_cast<uint64_t>(pushed) | (wake ? kScheduled : 0)) + deep;
   } while (!word_.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
-  result.wake = wake;
   item.release();
-  return result;
+  return {PushResult::kAccepted, wake};
 }
 
 template <template <typename> class Atomic>
-typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem> item,
+typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem>& item,
                                                                              bool may_drop) {
-  PushResult result;
   std::lock_guard lock(dropping_->mutex);
   const bool full = dropping_->size == capacity_;
   uint64_t word = word_.load(std::memory_order_relaxed);
   bool wake = false;
   do {
-    if ((word & kClosed) != 0 || (full && !may_drop)) {
-      result.outcome = (word & kClosed) != 0 ? PushResult::kClosed : PushResult::kFull;
-      result.dropped = std::move(item);
-      return result;
-    }
+    if ((word & kClosed) != 0) return {PushResult::kClosed};
+    if (full && !may_drop) return {PushResult::kFull};
     wake = Wakes(word, MailboxLane::kUser);
   } while (wake &&
            !word_.compare_exchange_weak(word, word | kScheduled, std::memory_order_acq_rel, std::memory_order_relaxed));
-  result.wake = wake;
-  if (full) {
-    result.outcome = PushResult::kFull;
-    result.dropped = dropping_->items.Pop();
-    --dropping_->size;
-  }
   dropping_->items.Append(std::move(item));
   ++dropping_->size;
-  return result;
+  if (!full) return {PushResult::kAccepted, wake};
+  item = dropping_->items.Pop();
+  --dropping_->size;
+  return {PushResult::kFull, wake};
 }
 
 template <template <typename> class Atomic>

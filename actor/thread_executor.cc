@@ -106,7 +106,16 @@ Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
   // The coarse clock's steps are 10 ms at most, a hundredth of a second. Counted in nanoseconds, which is cheaper than
   // to add durations.
   constexpr int64_t kStep = 10'000'000;
-  const int64_t nanos = absl::ToInt64Nanoseconds(timeout);
+  // Converted once for many asks, since that takes longer than all the rest here.
+  static constinit thread_local struct {
+    Duration timeout;
+    int64_t nanos = 0;
+  } last;
+  if (timeout != last.timeout) {
+    last.timeout = timeout;
+    last.nanos = absl::ToInt64Nanoseconds(timeout);
+  }
+  const int64_t nanos = last.nanos;
   if (nanos < 100 * kStep) return Now() + timeout;
   int64_t deadline = 0;
   if (__builtin_add_overflow(CoarseNow().nanos() + kStep, nanos, &deadline)) return Instant::Never();

@@ -55,9 +55,7 @@ WorkerPool::WorkerPool(int workers, int messages_per_turn, std::string_view name
 
 WorkerPool::~WorkerPool() { Stop(); }
 
-void WorkerPool::Schedule(Runnable& runnable) {
-  Worker* self = current_;
-  if (self != nullptr && &self->pool == this && self->queue.Push(&runnable)) return EnsureObserver();
+void WorkerPool::ScheduleCommon(Runnable& runnable) {
   {
     std::lock_guard lock(common_mutex_);
     // After the end nobody takes it, and it need not live any longer.
@@ -124,7 +122,7 @@ void WorkerPool::ShowTurnMark(size_t worker, const internal::TurnMark* mark) {
 }
 
 Runnable* WorkerPool::Next(Worker& self) {
-  if (++self.turns % kCommonTurn == 0) {
+  if (++self.turns % kCommonTurn == 0 && common_size_.load(std::memory_order_relaxed) > 0) {
     if (Runnable* runnable = TakeCommon(self)) return runnable;
   }
   if (Runnable* runnable = self.queue.Pop()) return runnable;
@@ -224,6 +222,7 @@ bool WorkerPool::Sleep(Worker& self) {
   const bool stay = common_size_.load() == 0 && !stopped_;
   bool in_time = true;
   while (stay && in_time && self.awake.load() == 0) in_time = FutexWait(self.awake, 0, watching ? &period : nullptr);
+  if (self.awake.load() != 0) return false;
   std::lock_guard lock(sleep_mutex_);
   if (self.awake.load() != 0) return false;
   RemoveSleeper(self);

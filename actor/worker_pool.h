@@ -42,7 +42,11 @@ class WorkerPool {
   WorkerPool(int workers, int messages_per_turn, std::string_view name = "worker");
   ~WorkerPool();
 
-  void Schedule(Runnable& runnable);
+  void Schedule(Runnable& runnable) {
+    Worker* self = current_;
+    if (self != nullptr && &self->pool == this && self->queue.Push(&runnable)) return EnsureObserver();
+    ScheduleCommon(runnable);
+  }
   // In a turn of one of the workers.
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook);
   void Stop();
@@ -85,6 +89,7 @@ class WorkerPool {
 
   static thread_local constinit Worker* current_;
 
+  void ScheduleCommon(Runnable& runnable);
   void Run(Worker& self);
   Runnable* Next(Worker& self);
   Runnable* TakeCommon(Worker& self);

@@ -13,6 +13,7 @@ namespace troupe {
 namespace {
 
 using testing::ModelAtomic;
+using testing::ModelMutex;
 using testing::ScheduleExplorer;
 using Threads = ScheduleExplorer::Threads;
 
@@ -35,6 +36,8 @@ struct MailboxCase {
   // The user lane opens only with the turn that handles a system item.
   bool begins_shut = false;
   Overflow overflow = Overflow::kReject;
+  // A user item is followed by those that wait behind it, whatever waits on the system lane.
+  bool takes_all = false;
 };
 
 // A mailbox whose turns are run by whoever is told to schedule it.
@@ -95,9 +98,16 @@ class MailboxModel {
         if (numbered.lane == MailboxLane::kSystem) open_ = true;
         Handled(numbered, /*in_order=*/true);
         if (numbered.number == -1) Close();
+        if (numbered.lane == MailboxLane::kUser && case_.takes_all) TakeAll();
       }
       in_turn_ = false;
       more = !closed_ && mailbox_.EndTurn(open_);
+    }
+  }
+
+  void TakeAll() {
+    while (std::unique_ptr<MailboxItem> item = mailbox_.PopUserIf([](MailboxItem&) { return true; })) {
+      Handled(static_cast<NumberedItem&>(*item), /*in_order=*/true);
     }
   }
 
@@ -116,7 +126,7 @@ class MailboxModel {
   }
 
   const MailboxCase case_;
-  BasicMailbox<ModelAtomic> mailbox_;
+  BasicMailbox<ModelAtomic, ModelMutex> mailbox_;
   std::deque<Item> waiting_;
   bool open_;
   bool in_turn_ = false;
@@ -151,17 +161,38 @@ TEST_P(MailboxInterleavingTest, NothingIsLostDoubledOrOvertakenInAnySchedule) {
   EXPECT_GT(schedules, 500u);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, MailboxInterleavingTest,
-                         ::testing::Values(MailboxCase{.name = "TwoSenders", .senders = {"uu", "uu"}},
-                                           MailboxCase{.name = "ThreeSenders", .senders = {"u", "uu", "u"}},
-                                           MailboxCase{.name = "BothLanes", .senders = {"us", "su"}},
-                                           MailboxCase{.name = "OneAtATime", .senders = {"us", "uu"}, .batch = 1},
-                                           MailboxCase{.name = "RoomForOne", .capacity = 1, .senders = {"uu", "uu"}},
-                                           MailboxCase{.name = "Stopped", .senders = {"ux", "us"}},
-                                           MailboxCase{.name = "StoppedTwice", .senders = {"x", "x", "u"}},
-                                           MailboxCase{
-                                               .name = "ShutAtFirst", .senders = {"uus", "uu"}, .begins_shut = true}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, MailboxInterleavingTest,
+    ::testing::Values(
+        MailboxCase{.name = "TwoSenders", .senders = {"uu", "uu"}},
+        MailboxCase{.name = "ThreeSenders", .senders = {"u", "uu", "u"}},
+        MailboxCase{.name = "BothLanes", .senders = {"us", "su"}},
+        MailboxCase{.name = "OneAtATime", .senders = {"us", "uu"}, .batch = 1},
+        MailboxCase{.name = "RoomForOne", .capacity = 1, .senders = {"uu", "uu"}},
+        MailboxCase{.name = "Stopped", .senders = {"ux", "us"}},
+        MailboxCase{.name = "StoppedTwice", .senders = {"x", "x", "u"}},
+        MailboxCase{.name = "ShutAtFirst", .senders = {"uus", "uu"}, .begins_shut = true},
+        MailboxCase{.name = "TakesAll", .senders = {"uu", "usu"}, .takes_all = true},
+        MailboxCase{.name = "DropsOldest",
+                    .capacity = 2,
+                    .senders = {"uuu", "uu"},
+                    .batch = 1,
+                    .overflow = Overflow::kDropOldest},
+        MailboxCase{
+            .name = "DropsOldestOfOne", .capacity = 1, .senders = {"us", "u", "uu"}, .overflow = Overflow::kDropOldest},
+        MailboxCase{.name = "DropsOldestTakesAll",
+                    .capacity = 2,
+                    .senders = {"uuu", "us"},
+                    .overflow = Overflow::kDropOldest,
+                    .takes_all = true},
+        MailboxCase{
+            .name = "DropsOldestAndStops", .capacity = 1, .senders = {"uux", "uu"}, .overflow = Overflow::kDropOldest},
+        MailboxCase{.name = "DropsOldestShutAtFirst",
+                    .capacity = 1,
+                    .senders = {"uus", "uu"},
+                    .begins_shut = true,
+                    .overflow = Overflow::kDropOldest}),
+    [](const auto& info) { return info.param.name; });
 
 // Senders that wait for room, as LocalCell has them: one whose item comes back sends word by the system lane, and goes
 // on when the turn tells it that there is room.

@@ -43,8 +43,8 @@ enum class Overflow : uint8_t {
 
 inline constexpr size_t kMaxMailboxCapacity = (size_t{1} << 17) - 1;
 
-// `Atomic` is std::atomic, or what a test puts in its place to run through the schedules.
-template <template <typename> class Atomic>
+// `Atomic` and `Mutex` are std::atomic and std::mutex, or what a test puts in their place to run through the schedules.
+template <template <typename> class Atomic, typename Mutex = std::mutex>
 class BasicMailbox {
  public:
   struct PushResult {
@@ -100,7 +100,7 @@ class BasicMailbox {
 
   // The user lane of a mailbox that drops its oldest item: senders take from its far end, which a stack cannot give.
   struct DroppingLane {
-    std::mutex mutex;
+    Mutex mutex;
     ItemQueue items;  // guarded by mutex
     size_t size = 0;  // guarded by mutex
   };
@@ -133,9 +133,9 @@ class BasicMailbox {
   const std::shared_ptr<DroppingLane> dropping_;
 };
 
-template <template <typename> class Atomic>
-inline typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std::unique_ptr<MailboxItem>& item,
-                                                                            MailboxLane lane, bool may_drop) {
+template <template <typename> class Atomic, typename Mutex>
+inline typename BasicMailbox<Atomic, Mutex>::PushResult BasicMailbox<Atomic, Mutex>::Push(
+    std::unique_ptr<MailboxItem>& item, MailboxLane lane, bool may_drop) {
   if (lane == MailboxLane::kSystem) {
     // Before the swap, after which the actor may be gone.
     system_hint_.store(true, std::memory_order_relaxed);
@@ -159,9 +159,9 @@ inline typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::Push(std:
   return {PushResult::kAccepted, wake};
 }
 
-template <template <typename> class Atomic>
-typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std::unique_ptr<MailboxItem>& item,
-                                                                             bool may_drop) {
+template <template <typename> class Atomic, typename Mutex>
+typename BasicMailbox<Atomic, Mutex>::PushResult BasicMailbox<Atomic, Mutex>::PushDropping(
+    std::unique_ptr<MailboxItem>& item, bool may_drop) {
   std::lock_guard lock(dropping_->mutex);
   const bool full = dropping_->size == capacity_;
   uint64_t word = word_.load(std::memory_order_relaxed);
@@ -180,8 +180,8 @@ typename BasicMailbox<Atomic>::PushResult BasicMailbox<Atomic>::PushDropping(std
   return {PushResult::kFull, wake};
 }
 
-template <template <typename> class Atomic>
-void BasicMailbox<Atomic>::TakeStack(MailboxItem* newest) {
+template <template <typename> class Atomic, typename Mutex>
+void BasicMailbox<Atomic, Mutex>::TakeStack(MailboxItem* newest) {
   if (newest->next_ == nullptr) {
     (newest->lane_ == MailboxLane::kSystem ? system_ : user_).AppendChain(newest, newest);
     return;
@@ -199,8 +199,8 @@ void BasicMailbox<Atomic>::TakeStack(MailboxItem* newest) {
   if (first[1] != nullptr) system_.AppendChain(first[1], last[1]);
 }
 
-template <template <typename> class Atomic>
-void BasicMailbox<Atomic>::Refill() {
+template <template <typename> class Atomic, typename Mutex>
+void BasicMailbox<Atomic, Mutex>::Refill() {
   uint64_t word = word_.load(std::memory_order_relaxed);
   if (Newest(word) == nullptr) return;
   while (!word_.compare_exchange_weak(word, (word & ~kAddress) - popped_ * kOneDeep, std::memory_order_acq_rel,
@@ -210,8 +210,8 @@ void BasicMailbox<Atomic>::Refill() {
   TakeStack(Newest(word));
 }
 
-template <template <typename> class Atomic>
-std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::Pop(bool user_lane) {
+template <template <typename> class Atomic, typename Mutex>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic, Mutex>::Pop(bool user_lane) {
   if (system_hint_.load(std::memory_order_relaxed)) {
     // First: what is pushed from here on hints again. What hinted before but is not there yet is found at the turn's
     // end, if not before.
@@ -230,16 +230,16 @@ std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::Pop(bool user_lane) {
   return user_.Pop();
 }
 
-template <template <typename> class Atomic>
-std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopDropping() {
+template <template <typename> class Atomic, typename Mutex>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic, Mutex>::PopDropping() {
   std::lock_guard lock(dropping_->mutex);
   if (dropping_->size == 0) return nullptr;
   --dropping_->size;
   return dropping_->items.Pop();
 }
 
-template <template <typename> class Atomic>
-std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopUserIf(absl::FunctionRef<bool(MailboxItem&)> wanted) {
+template <template <typename> class Atomic, typename Mutex>
+std::unique_ptr<MailboxItem> BasicMailbox<Atomic, Mutex>::PopUserIf(absl::FunctionRef<bool(MailboxItem&)> wanted) {
   if (dropping_ != nullptr) {
     std::lock_guard lock(dropping_->mutex);
     if (dropping_->size == 0 || !wanted(dropping_->items.front())) return nullptr;
@@ -252,8 +252,8 @@ std::unique_ptr<MailboxItem> BasicMailbox<Atomic>::PopUserIf(absl::FunctionRef<b
   return user_.Pop();
 }
 
-template <template <typename> class Atomic>
-bool BasicMailbox<Atomic>::EndTurn(bool user_lane) {
+template <template <typename> class Atomic, typename Mutex>
+bool BasicMailbox<Atomic, Mutex>::EndTurn(bool user_lane) {
   if (dropping_ == nullptr) [[likely]] {
     return EndTurnBeside(nullptr, user_lane);
   }
@@ -263,8 +263,8 @@ bool BasicMailbox<Atomic>::EndTurn(bool user_lane) {
   return EndTurnBeside(dropping.get(), user_lane);
 }
 
-template <template <typename> class Atomic>
-bool BasicMailbox<Atomic>::EndTurnBeside(const DroppingLane* dropping, bool user_lane) {
+template <template <typename> class Atomic, typename Mutex>
+bool BasicMailbox<Atomic, Mutex>::EndTurnBeside(const DroppingLane* dropping, bool user_lane) {
   uint64_t word = word_.load(std::memory_order_relaxed);
   for (;;) {
     if (Newest(word) != nullptr) {
@@ -283,8 +283,8 @@ bool BasicMailbox<Atomic>::EndTurnBeside(const DroppingLane* dropping, bool user
   }
 }
 
-template <template <typename> class Atomic>
-bool BasicMailbox<Atomic>::HalfEmpty() {
+template <template <typename> class Atomic, typename Mutex>
+bool BasicMailbox<Atomic, Mutex>::HalfEmpty() {
   uint64_t word = word_.load(std::memory_order_relaxed);
   while (popped_ > 0) {
     const uint64_t next = word - popped_ * kOneDeep;
@@ -294,8 +294,8 @@ bool BasicMailbox<Atomic>::HalfEmpty() {
   return depth() <= capacity_ / 2;
 }
 
-template <template <typename> class Atomic>
-std::vector<std::unique_ptr<MailboxItem>> BasicMailbox<Atomic>::Close() {
+template <template <typename> class Atomic, typename Mutex>
+std::vector<std::unique_ptr<MailboxItem>> BasicMailbox<Atomic, Mutex>::Close() {
   uint64_t word = word_.load(std::memory_order_relaxed);
   while (
       !word_.compare_exchange_weak(word, kScheduled | kClosed, std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -310,8 +310,8 @@ std::vector<std::unique_ptr<MailboxItem>> BasicMailbox<Atomic>::Close() {
   return unread;
 }
 
-template <template <typename> class Atomic>
-size_t BasicMailbox<Atomic>::depth() const {
+template <template <typename> class Atomic, typename Mutex>
+size_t BasicMailbox<Atomic, Mutex>::depth() const {
   if (dropping_ == nullptr) return word_.load(std::memory_order_relaxed) >> kDepthShift;
   std::lock_guard lock(dropping_->mutex);
   return dropping_->size;

@@ -24,7 +24,7 @@ class MailboxItem : public internal::Pooled {
   explicit MailboxItem(bool is_signal = false) : is_signal_(is_signal) {}
 
  private:
-  template <template <typename> class>
+  template <template <typename> class, typename>
   friend class BasicMailbox;
   friend class ItemQueue;
 

@@ -1,9 +1,10 @@
 // Runs a few threads' worth of code through all its sequentially consistent schedules with few preemptions, which is
 // where most faults of lock-free code show (Musuvathi and Qadeer, Iterative Context Bounding, PLDI 2007).
 //
-// The threads are fibers of one thread. They may lose the processor only before an operation on a ModelAtomic, and
-// when they end. What a schedule does must depend on nothing but the schedule. Orders weaker than sequential
-// consistency are not seen here: ThreadSanitizer and the stress tests look for those.
+// The threads are fibers of one thread. They may lose the processor only before an operation on a ModelAtomic or before
+// a ModelMutex is locked, while they wait for one, and when they end. What a schedule does must depend on nothing but
+// the schedule. Orders weaker than sequential consistency are not seen here: ThreadSanitizer and the stress tests look
+// for those.
 #ifndef TROUPE_ACTOR_SCHEDULE_EXPLORER_H_
 #define TROUPE_ACTOR_SCHEDULE_EXPLORER_H_
 
@@ -16,6 +17,8 @@
 #include <memory>
 #include <utility>
 #include <vector>
+
+#include "glog/logging.h"
 
 namespace troupe::testing {
 
@@ -42,6 +45,10 @@ class ScheduleExplorer {
   static void Step() {
     if (active_ != nullptr) active_->MayPreempt();
   }
+  // Lets others run until the flag, which one of them will clear, is false.
+  static void WaitWhile(const bool& flag) {
+    if (flag) active_->SwitchFrom(flag);
+  }
 
  private:
   static constexpr size_t kStackBytes = 64 << 10;
@@ -54,6 +61,7 @@ class ScheduleExplorer {
     std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStackBytes);
     std::function<void()> body;
     bool done = false;
+    const bool* waits_while = nullptr;
   };
 
   void RunOnce(Threads threads) {
@@ -76,6 +84,7 @@ class ScheduleExplorer {
       swapcontext(&main_, &fibers_[current_]->context);
     }
     active_ = nullptr;
+    for (size_t i = 0; i < running_; ++i) CHECK(fibers_[i]->done) << "all wait for each other";
   }
 
   static void FiberMain() {
@@ -87,7 +96,8 @@ class ScheduleExplorer {
   std::vector<size_t> Runnable() const {
     std::vector<size_t> runnable;
     for (size_t i = 0; i < running_; ++i) {
-      if (!fibers_[i]->done) runnable.push_back(i);
+      const Fiber& fiber = *fibers_[i];
+      if (!fiber.done && (fiber.waits_while == nullptr || !*fiber.waits_while)) runnable.push_back(i);
     }
     return runnable;
   }
@@ -101,6 +111,17 @@ class ScheduleExplorer {
     --preemptions_left_;
     const size_t from = std::exchange(current_, others[choice - 1]);
     swapcontext(&fibers_[from]->context, &fibers_[current_]->context);
+  }
+
+  // Takes no preemption: it cannot go on.
+  void SwitchFrom(const bool& flag) {
+    Fiber& fiber = *fibers_[current_];
+    fiber.waits_while = &flag;
+    const std::vector<size_t> others = Runnable();
+    CHECK(!others.empty()) << "all wait for each other";
+    current_ = others[Choose(others.size())];
+    swapcontext(&fiber.context, &fibers_[current_]->context);
+    fiber.waits_while = nullptr;
   }
 
   // Goes along the path so far, then takes the first option.
@@ -152,6 +173,20 @@ class ModelAtomic {
 
  private:
   T value_{};
+};
+
+// Stands in for std::mutex.
+class ModelMutex {
+ public:
+  void lock() {
+    ScheduleExplorer::Step();
+    ScheduleExplorer::WaitWhile(locked_);
+    locked_ = true;
+  }
+  void unlock() { locked_ = false; }
+
+ private:
+  bool locked_ = false;
 };
 
 }  // namespace troupe::testing

@@ -329,6 +329,34 @@ TEST(RecipientTest, AnAskEndsAsThatOfAnAddress) {
   EXPECT_FALSE(Recipient<Note>(gone).Tell(Note{"lost"}));
 }
 
+// Asks, tells and forwards through a recipient in each of the ways that an address has.
+struct Relay {
+  using Result = std::vector<std::string>;
+};
+class Clerk : public Actor<Clerk> {
+ public:
+  explicit Clerk(const Address<Notebook>& notebook) : notes_(notebook), reader_(notebook) {}
+  Task<> Handle(Relay, Reply<std::vector<std::string>> reply, Context&) {
+    const absl::Status told = co_await notes_.TellWait("waited for room");
+    const absl::Status within = co_await notes_.TellWithin(absl::Seconds(1), "for a second");
+    if (!told.ok() || !within.ok()) co_return;
+    absl::StatusOr<std::vector<std::string>> notes = co_await reader_.AskWithin(absl::Seconds(1));
+    if (notes.ok() && notes->size() == 2) reader_.Forward(ReadNotes{}, std::move(reply));
+  }
+
+ private:
+  const Recipient<Note> notes_;
+  const Recipient<ReadNotes> reader_;
+};
+
+TEST(RecipientTest, WaitsForRoomAsksWithinATimeAndForwardsAsAnAddressDoes) {
+  TestSystem test;
+  Address<Clerk> clerk = test.system.Spawn<Clerk>(test.system.Spawn<Notebook>());
+  absl::StatusOr<std::vector<std::string>> notes = test.Await(clerk.Ask(Relay{}));
+  ASSERT_TRUE(notes.ok()) << notes.status();
+  EXPECT_THAT(*notes, ElementsAre("waited for room", "for a second"));
+}
+
 template <typename A, typename M>
 concept ConvertsTo = std::convertible_to<Address<A>, Recipient<M>>;
 static_assert(ConvertsTo<Diary, Note> && !ConvertsTo<Diary, Crash>);

@@ -33,6 +33,22 @@ class Recipient {
       return wrap_(std::move(message), std::move(reply));
     });
   }
+  // Of a message that is built from the arguments.
+  template <typename... Args>
+  requires std::is_constructible_v<M, Args...> Future<ResultOf<M>> AskWithin(Duration timeout, Args&&... args)
+  const { return Ask(M(std::forward<Args>(args)...), timeout); }
+  template <typename... Args>
+  requires std::is_constructible_v<M, Args...> internal::RoomAwaiter TellWait(Args&&... args)
+  const { return TellWithin(kDefaultAskTimeout, std::forward<Args>(args)...); }
+  template <typename... Args>
+  requires std::is_constructible_v<M, Args...> internal::RoomAwaiter TellWithin(Duration timeout, Args&&... args)
+  const { return internal::RoomAwaiter(cell_, wrap_(M(std::forward<Args>(args)...), Reply<ResultOf<M>>()), timeout); }
+  bool Forward(M message, Reply<ResultOf<M>> reply) const {
+    const Instant deadline = reply.deadline();
+    std::unique_ptr<Envelope> envelope = wrap_(std::move(message), std::move(reply));
+    envelope->deadline = deadline;
+    return cell_->Deliver(std::move(envelope));
+  }
 
   bool alive() const { return cell_ != nullptr && cell_->alive(); }
   ActorId id() const { return cell_->id(); }

@@ -16,9 +16,9 @@
 //
 // A state is a movable struct with what belongs to it; what belongs to the whole actor is in the actor. The messages
 // that some state handles are the actor's messages, checked as everywhere; a handler has one of the forms of Handle,
-// with the state before the message. What a state leaves out meets its kUnhandled. There is no table: the states are a
-// std::variant, and a message costs a switch over them. The model is Erlang's gen_statem with state functions, its
-// postponing of events included.
+// with the state before the message, and may be a coroutine. What a state leaves out meets its kUnhandled. There is no
+// table: the states are a std::variant, and a message costs a switch over them. The model is Erlang's gen_statem with
+// state functions, its postponing of events included.
 //
 // The actor must not define Handle itself, which would hide this class's: a handler for all states takes `auto&`.
 #ifndef TROUPE_ACTOR_STATE_MACHINE_H_
@@ -32,6 +32,7 @@
 
 #include "absl/status/status.h"
 #include "actor/actor.h"
+#include "actor/task.h"
 
 namespace troupe {
 
@@ -55,6 +56,26 @@ concept InStateLater = requires(D& self, S& state, M message, Reply<troupe::Resu
 };
 template <typename D, typename S, typename M>
 concept InState = InStateNow<D, S, M> || InStateLater<D, S, M>;
+
+// What the handler of a message in a state returns; void, if it has none.
+template <typename D, typename S, typename M>
+struct InStateReturn {
+  using Type = void;
+};
+template <typename D, typename S, typename M>
+requires InStateNow<D, S, M>
+struct InStateReturn<D, S, M> {
+  using Type = decltype(std::declval<D&>().On(std::declval<S&>(), std::declval<M>(), std::declval<ActorContext<D>&>()));
+};
+template <typename D, typename S, typename M>
+requires InStateLater<D, S, M>
+struct InStateReturn<D, S, M> {
+  using Type =
+      decltype(std::declval<D&>().On(std::declval<S&>(), std::declval<M>(), std::declval<Reply<troupe::ResultOf<M>>>(),
+                                     std::declval<ActorContext<D>&>()));
+};
+template <typename D, typename S, typename M>
+inline constexpr bool kInStateTask = kIsTask<typename InStateReturn<D, S, M>::Type>;
 template <typename S>
 concept SaysUnhandled = std::same_as<std::remove_const_t<decltype(S::kUnhandled)>, Unhandled>;
 }  // namespace internal
@@ -66,36 +87,50 @@ class StateMachine : public Actor<Derived> {
   using Context = ActorContext<Derived>;
 
   template <typename M>
-  requires(internal::InState<Derived, States, M> || ...) void Handle(M message, Reply<ResultOf<M>> reply,
-                                                                     Context& context) {
+  requires((internal::InState<Derived, States, M> || ...) &&
+           !(internal::kInStateTask<Derived, States, M> || ...)) void Handle(M message, Reply<ResultOf<M>> reply,
+                                                                             Context& context) {
     // The asker hears of it when the transition has succeeded too.
     std::optional<Outcome<ResultOf<M>>> outcome;
-    Callback callback(*this);
+    Callback callback(*this, context);
     std::visit([&](auto& state) { Dispatch(state, std::move(message), reply, outcome, context); }, state_);
-    Settle(context);
+    callback.End();
+    if (outcome.has_value() && !context.failing()) reply(*std::move(outcome));
+  }
+  // The same, where the message has a coroutine in one of the states.
+  template <typename M>
+  requires(internal::kInStateTask<Derived, States, M> || ...) Task<> Handle(M message, Reply<ResultOf<M>> reply,
+                                                                            Context& context) {
+    std::optional<Outcome<ResultOf<M>>> outcome;
+    Callback callback(*this, context);
+    Task<> task = std::visit([&](auto& state) { return Await(state, message, reply, outcome, context); }, state_);
+    co_await std::move(task);
+    callback.End();
     if (outcome.has_value() && !context.failing()) reply(*std::move(outcome));
   }
 
   void RunStarted(LocalCell& cell) final {
     Context context(cell);
-    Callback callback(*this);
+    Callback callback(*this, context);
     Actor<Derived>::RunStarted(cell);
     if (context.failing()) return;
     if (next_.has_value()) state_ = *std::exchange(next_, std::nullopt);
     CallEntered(context);
-    Settle(context);
+    callback.End();
   }
 
  protected:
   // The machine's next state, in a handler, a hook or a continuation. In a handler or hook it holds from the end of
   // that on, if that succeeds, and the last one counts; Left is called on the old state, Entered on the new one, and
-  // what was stashed is handled next. Also when the new state is of the old one's type.
+  // what was stashed is handled next. Also when the new state is of the old one's type. While a coroutine waits, its
+  // state stays: the transition comes when the last one has ended. When a handler fails, all that was to come is
+  // forgotten.
   template <typename State>
   requires(std::same_as<State, States> || ...) void Become(State next, Context& context) {
     next_.emplace(std::move(next));
-    if (in_callback_) return;
-    Callback callback(*this);
-    Settle(context);
+    if (callbacks_ > 0) return;
+    Callback callback(*this, context);
+    callback.End();
   }
 
   // The state, if it is of this type; else null. Good until the next transition.
@@ -106,19 +141,26 @@ class StateMachine : public Actor<Derived> {
   // So many transitions of one message are a loop.
   static constexpr int kMaxTransitions = 1000;
 
-  // A handler or hook is running, and with it a state that must stay where it is. What it meant to become is forgotten
-  // when it fails.
+  // A handler or hook is running, or a coroutine waits, and with it a state that must stay where it is.
   class Callback {
    public:
-    explicit Callback(StateMachine& machine) : machine_(machine) { machine_.in_callback_ = true; }
+    Callback(StateMachine& machine, Context& context) : machine_(machine), context_(context) { ++machine_.callbacks_; }
     Callback(const Callback&) = delete;
     ~Callback() {
-      machine_.in_callback_ = false;
-      machine_.next_.reset();
+      --machine_.callbacks_;
+      if (!well_) machine_.next_.reset();
+    }
+
+    // It has come to its end.
+    void End() {
+      if (machine_.callbacks_ == 1) machine_.Settle(context_);
+      well_ = !context_.failing();
     }
 
    private:
     StateMachine& machine_;
+    Context& context_;
+    bool well_ = false;
   };
 
   Derived& self() { return static_cast<Derived&>(*this); }
@@ -127,12 +169,8 @@ class StateMachine : public Actor<Derived> {
   void Dispatch(State& state, M message, Reply<ResultOf<M>>& reply, std::optional<Outcome<ResultOf<M>>>& outcome,
                 Context& context) {
     if constexpr (internal::InStateLater<Derived, State, M>) {
-      static_assert(!internal::kIsTask<decltype(self().On(state, std::move(message), std::move(reply), context))>,
-                    "a state's handler may not be a coroutine: it could not say when its transition is over");
       self().On(state, std::move(message), std::move(reply), context);
     } else if constexpr (internal::InStateNow<Derived, State, M>) {
-      static_assert(!internal::kIsTask<decltype(self().On(state, std::move(message), context))>,
-                    "a state's handler may not be a coroutine: it could not say when its transition is over");
       if constexpr (std::is_void_v<decltype(self().On(state, std::move(message), context))>) {
         static_assert(std::is_void_v<ResultOf<M>>, "a handler that returns nothing must take the Reply to answer this");
         self().On(state, std::move(message), context);
@@ -152,6 +190,25 @@ class StateMachine : public Actor<Derived> {
       } else {
         outcome.emplace(absl::FailedPreconditionError("the actor ignores this message in its present state"));
       }
+    }
+  }
+
+  template <typename State, typename M>
+  Task<> Await(State& state, M& message, Reply<ResultOf<M>>& reply, std::optional<Outcome<ResultOf<M>>>& outcome,
+               Context& context) {
+    using Handled = typename internal::InStateReturn<Derived, State, M>::Type;
+    if constexpr (!internal::kIsTask<Handled>) {
+      Dispatch(state, std::move(message), reply, outcome, context);
+      co_return;
+    } else if constexpr (internal::InStateLater<Derived, State, M>) {
+      static_assert(std::is_same_v<Handled, Task<>>, "a coroutine that is given the Reply must be a Task<>");
+      co_await self().On(state, std::move(message), std::move(reply), context);
+    } else if constexpr (std::is_same_v<Handled, Task<>>) {
+      static_assert(std::is_void_v<ResultOf<M>>, "a coroutine that handles this message must be a Task of its Result");
+      co_await self().On(state, std::move(message), context);
+      outcome.emplace(absl::OkStatus());
+    } else {
+      outcome.emplace(co_await self().On(state, std::move(message), context));
     }
   }
 
@@ -186,7 +243,7 @@ class StateMachine : public Actor<Derived> {
 
   std::variant<States...> state_;
   std::optional<std::variant<States...>> next_;
-  bool in_callback_ = false;
+  int callbacks_ = 0;
 };
 
 }  // namespace troupe

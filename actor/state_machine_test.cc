@@ -238,5 +238,107 @@ TEST(TransitionTest, ALoopOfStatesIsAFailure) {
   EXPECT_FALSE(lamp.alive());
 }
 
+// A door whose opening takes time: coroutines, in which the state stays while they wait.
+
+struct Shut {
+  static constexpr auto kUnhandled = Unhandled::kStash;
+};
+struct Open {
+  static constexpr auto kUnhandled = Unhandled::kRefuse;
+  int passed = 0;
+};
+struct OpenUp {
+  using Result = int;
+  bool fail = false;
+};
+struct Pass {
+  using Result = int;
+};
+struct Slam {};
+struct SlamSoon {};
+struct Delay {
+  using Result = int;
+};
+class Clock : public Actor<Clock> {
+ public:
+  Task<int> Handle(Delay, Context& context) {
+    co_await context.Sleep(absl::Seconds(1));
+    co_return 1;
+  }
+};
+class Door : public StateMachine<Door, Shut, Open> {
+ public:
+  explicit Door(Address<Clock> clock) : clock_(std::move(clock)) {}
+
+  Task<int> On(Shut&, OpenUp how, Context& context) {
+    Become(Open{}, context);
+    absl::StatusOr<int> waited = co_await clock_.Ask<Delay>();
+    if (!waited.ok()) co_return waited.status();
+    if (how.fail) throw std::runtime_error("jammed");
+    co_return *waited;
+  }
+  // Answered later by a coroutine that has the Reply, in another state.
+  Task<> On(Open& open, OpenUp, Reply<int> reply, Context& context) {
+    co_await context.Sleep(absl::Seconds(1));
+    reply(10 * ++open.passed);
+  }
+  int On(Open& open, Pass, Context&) { return ++open.passed; }
+  void Left(Open& open, Context&) { open.passed = -1; }
+  // By a timer, while a coroutine may wait.
+  void On(auto&, Slam, Context& context) { Become(Shut{}, context); }
+  void On(auto&, SlamSoon, Context& context) { context.After(absl::Milliseconds(500), Slam{}); }
+
+ private:
+  const Address<Clock> clock_;
+};
+
+class CoroutineStateTest : public ::testing::Test {
+ protected:
+  Address<Door> SpawnDoor(SpawnOptions options = {}) {
+    return test_.system.Spawn<Door>(options, test_.system.Spawn<Clock>());
+  }
+  TestSystem test_;
+};
+
+TEST_F(CoroutineStateTest, TheTransitionComesWhenTheCoroutineHasEndedAndThenWhatWasStashed) {
+  Address<Door> door = SpawnDoor();
+  Future<int> passed = door.Ask(Pass{});
+  Future<int> opened = door.Ask(OpenUp{});
+  Future<int> behind = door.Ask(Pass{});
+  EXPECT_EQ(test_.Await(std::move(opened)).value_or(-1), 1);
+  EXPECT_EQ(test_.Await(std::move(passed)).value_or(-1), 1);
+  EXPECT_EQ(test_.Await(std::move(behind)).value_or(-1), 2);
+}
+
+TEST_F(CoroutineStateTest, EachStateHasAFormOfItsOwnForTheSameMessage) {
+  Address<Door> door = SpawnDoor();
+  EXPECT_EQ(test_.Await(door.Ask(OpenUp{})).value_or(-1), 1);
+  EXPECT_EQ(test_.Await(door.Ask(OpenUp{})).value_or(-1), 10);
+}
+
+TEST_F(CoroutineStateTest, OneThatFailsChangesNoState) {
+  Address<Door> door = SpawnDoor({.on_failure = OnFailure::kResume});
+  EXPECT_EQ(test_.Await(door.Ask(OpenUp{.fail = true})).status(), absl::InternalError("std::runtime_error: jammed"));
+  Future<int> passed = door.Ask(Pass{}, absl::Seconds(1));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(test_.Await(std::move(passed)).status())) << "it was not stashed";
+}
+
+TEST_F(CoroutineStateTest, WhatATimerMeansToBecomeMeanwhileComesAfterIt) {
+  Address<Door> door = SpawnDoor();
+  EXPECT_EQ(test_.Await(door.Ask(OpenUp{})).value_or(-1), 1);
+  EXPECT_EQ(test_.Await(door.Ask(Pass{})).value_or(-1), 1);
+  door.Tell(SlamSoon{});
+  EXPECT_EQ(test_.Await(door.Ask(OpenUp{})).value_or(-1), 20) << "its state went away while it waited";
+  EXPECT_TRUE(absl::IsDeadlineExceeded(test_.Await(door.Ask(Pass{}, absl::Seconds(1))).status())) << "it is not shut";
+}
+
+TEST_F(CoroutineStateTest, AStopEndsItWhereItWaits) {
+  Address<Door> door = SpawnDoor();
+  Future<int> opened = door.Ask(OpenUp{});
+  test_.Settle();
+  door.Stop();
+  EXPECT_TRUE(absl::IsUnknown(test_.Await(std::move(opened)).status()));
+}
+
 }  // namespace
 }  // namespace troupe

@@ -248,6 +248,16 @@ TEST(DeadLetterLogTest, ShowsTheFirstFewAndAtTheEndOfTheMinuteHowManyItDidNot) {
   EXPECT_THAT(log.Take(), IsEmpty()) << "nothing was hidden";
 }
 
+TEST(FailureLogTest, ShowsOneASecondOrSoAndAtTheEndOfTheMinuteHowManyItDidNot) {
+  TestSystem test;
+  Address<Notebook> notebook = test.system.Spawn<Notebook>(SpawnOptions{.on_failure = OnFailure::kResume});
+  LogLines log;
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(absl::IsInternal(test.Await(notebook.Ask(Crash{})).status()));
+  EXPECT_EQ(log.Take().size(), 60u);
+  test.RunFor(absl::Minutes(1));
+  EXPECT_THAT(log.Take(), ElementsAre("failures of actors: 940 more lines were not shown"));
+}
+
 TEST(DeadLetterLogTest, IsSilentWhileTheSystemShutsDown) {
   TestSystem test;
   Address<Notebook> notebook = test.system.Spawn<Notebook>();

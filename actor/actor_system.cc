@@ -113,6 +113,13 @@ bool ActorSystem::MayLog(internal::LogLimit::Line line, std::function<std::strin
   return line != Line::kHide;
 }
 
+bool ActorSystem::MayLogFailure() {
+  return MayLog(failure_log_.Next(), [this] {
+    const uint64_t hidden = failure_log_.EndInterval();
+    return hidden == 0 ? "" : absl::StrCat("failures of actors: ", hidden, " more lines were not shown");
+  });
+}
+
 void ActorSystem::CountFarDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope) {
   far_.CountDeadLetter(reason);
   CountDeadLetter(reason, recipient, envelope);

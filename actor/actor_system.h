@@ -143,6 +143,8 @@ class ActorSystem {
   void Forget(LocalCell& cell);
   NameTable& names() { return *names_; }
   Duration RestartDelay(const RestartBackoff& backoff, int failures_in_a_row);
+  // Whether one more line about the failure of an actor may be logged; if not, it is counted, and that is logged.
+  bool MayLogFailure();
   void CountRestart() { restarts_.fetch_add(1, std::memory_order_relaxed); }
   void CountDeadLetter(DeadLetterReason reason, const Cell& recipient, const Envelope& envelope);
   // For a layer that serves actors of other nodes.
@@ -170,6 +172,7 @@ class ActorSystem {
   std::function<void(const Stall&)> on_stall_;
   internal::DeadLetterCounts dead_letters_;
   internal::LogLimit stall_log_;
+  internal::LogLimit failure_log_{60};
   std::atomic<uint64_t> stalls_{0};
   mutable internal::ActorKinds kinds_;
   internal::ActorKind far_{"actors of other nodes"};

@@ -32,7 +32,7 @@ absl::Status AskedItself(const Cell& cell) {
 }
 
 absl::Status OfferRefused(const Cell& to) {
-  return to.alive() ? absl::UnavailableError(absl::StrCat(to.label(), " cannot be reached"))
+  return to.alive() ? absl::UnavailableError(absl::StrCat(to.label(), " cannot be reached, or not with this message"))
                     : DeadLetterStatus(DeadLetterReason::kTerminated, to.label());
 }
 
@@ -146,7 +146,10 @@ void LocalCell::EndCoroutines(const absl::Status& reason) {
       envelope.reset();
     }
   });
-  if (!ended_well) LOG(WARNING) << label() << ": a coroutine failed while it was ended: " << TakeFailure().message();
+  const absl::Status failure = TakeFailure();
+  if (!ended_well && system_.MayLogFailure()) {
+    LOG(WARNING) << label() << ": a coroutine failed while it was ended: " << failure.message();
+  }
 }
 
 Cell::Offered LocalCell::Offer(std::unique_ptr<Envelope>& envelope) {

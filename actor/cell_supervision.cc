@@ -50,7 +50,10 @@ void LocalCell::EndIncarnation() {
     }
   });
   // The incarnation ends all the same; there is nothing left to restart.
-  if (!ended_well) LOG(WARNING) << label() << ": a hook failed while the actor ended: " << TakeFailure().message();
+  const absl::Status failure = TakeFailure();
+  if (!ended_well && system_.MayLogFailure()) {
+    LOG(WARNING) << label() << ": a hook failed while the actor ended: " << failure.message();
+  }
   // After the hook, so that what it arms goes too.
   EndTools();
   CancelStreams();
@@ -77,7 +80,10 @@ OnFailure LocalCell::DecisionOn(const absl::Status& failure) {
   OnFailure decision = options.on_failure;
   const bool decided = RunGuarded([&] { decision = options.decide(Failure(failure, std::move(exception))); });
   relations().exception = nullptr;
-  if (!decided) LOG(WARNING) << label() << ": what decides on failures failed: " << TakeFailure().message();
+  const absl::Status undecided = TakeFailure();
+  if (!decided && system_.MayLogFailure()) {
+    LOG(WARNING) << label() << ": what decides on failures failed: " << undecided.message();
+  }
   return decision;
 }
 
@@ -86,7 +92,9 @@ void LocalCell::HandleFailure(absl::Status failure) {
   ActorState state = state_.load();
   if (state != ActorState::kStarting && state != ActorState::kRunning) return;  // it is ending anyway
   if (stop_requested_) {
-    LOG(WARNING) << label() << " failed after it had asked for its end: " << failure.message();
+    if (system_.MayLogFailure()) {
+      LOG(WARNING) << label() << " failed after it had asked for its end: " << failure.message();
+    }
     relations().exception = nullptr;
     return;
   }
@@ -99,7 +107,7 @@ void LocalCell::HandleFailure(absl::Status failure) {
   switch (decision) {
     case OnFailure::kResume:
       if (actor_ == nullptr) break;  // its constructor failed: there is nothing to go on with
-      LOG(WARNING) << label() << " failed and goes on: " << failure.message();
+      if (system_.MayLogFailure()) LOG(WARNING) << label() << " failed and goes on: " << failure.message();
       state_ = ActorState::kRunning;
       return;
     case OnFailure::kRestart:
@@ -117,12 +125,12 @@ void LocalCell::HandleFailure(absl::Status failure) {
       escalates_ = true;
       break;
   }
-  LOG(WARNING) << label() << " failed and terminates: " << failure.message();
+  if (system_.MayLogFailure()) LOG(WARNING) << label() << " failed and terminates: " << failure.message();
   BeginStop(std::move(failure));
 }
 
 void LocalCell::BeginRestart(absl::Status failure, Duration backoff) {
-  LOG(WARNING) << label() << " restarts: " << failure.message();
+  if (system_.MayLogFailure()) LOG(WARNING) << label() << " restarts: " << failure.message();
   state_ = ActorState::kRestarting;
   EndTools();
   relations().told_end = false;

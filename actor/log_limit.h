@@ -14,6 +14,7 @@ namespace troupe::internal {
 class LogLimit {
  public:
   static constexpr uint64_t kShown = 5;
+  explicit LogLimit(uint64_t shown = kShown) : shown_(shown) {}
   static Duration Interval() { return absl::Minutes(1); }
 
   enum class Line { kHide, kShow, kShowAndBeginInterval };
@@ -21,15 +22,16 @@ class LogLimit {
   Line Next() {
     const uint64_t before = lines_.fetch_add(1, std::memory_order_relaxed);
     if (before == 0) return Line::kShowAndBeginInterval;
-    return before < kShown ? Line::kShow : Line::kHide;
+    return before < shown_ ? Line::kShow : Line::kHide;
   }
   // How many lines were not shown.
   uint64_t EndInterval() {
     const uint64_t lines = lines_.exchange(0, std::memory_order_relaxed);
-    return lines > kShown ? lines - kShown : 0;
+    return lines > shown_ ? lines - shown_ : 0;
   }
 
  private:
+  const uint64_t shown_;
   std::atomic<uint64_t> lines_{0};
 };
 

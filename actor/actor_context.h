@@ -41,6 +41,17 @@ class ActorContext {
   ActorSystem& system() const { return cell_.system(); }
   Instant Now() const { return cell_.executor().Now(); }
 
+  // Who sent the message in hand; nobody, if it came from no actor of this process. The actor itself for its timers and
+  // notices, and who passed it on for what was forwarded.
+  ActorId sender() const { return in_hand_ == nullptr ? ActorId() : in_hand_->sender; }
+  // Its address, if it is a B and has not terminated; else empty.
+  template <typename B>
+  Address<B> SenderAs() const {
+    std::shared_ptr<LocalCell> sender_cell = system().Find(sender());
+    return sender_cell != nullptr && sender_cell->actor_type() == typeid(B) ? Address<B>(std::move(sender_cell))
+                                                                            : Address<B>();
+  }
+
   // A child: it terminates before this actor does, and with this incarnation.
   template <typename B, typename... Args>
   Address<B> Spawn(SpawnOptions options, Args... args) {
@@ -131,14 +142,14 @@ class ActorContext {
   requires Handles<A, M> absl::Status Stash(M message) {
     MessageEnvelope<M>* in_hand = TakeInHand<M>();
     if (in_hand == nullptr) return NotInHand();
-    return StashEnvelope(std::move(message), in_hand->TakeReply(), in_hand->deadline);
+    return StashEnvelope(std::move(message), in_hand->TakeReply(), *in_hand);
   }
   template <typename M>
   requires Handles<A, M> absl::Status Stash(M message, Reply<ResultOf<M>> reply) {
     MessageEnvelope<M>* in_hand = TakeInHand<M>();
     if (in_hand == nullptr) return NotInHand();
     in_hand->LetGoOfLent();
-    return StashEnvelope(std::move(message), std::move(reply), in_hand->deadline);
+    return StashEnvelope(std::move(message), std::move(reply), *in_hand);
   }
   // All that was put aside is handled next, in its order, before the mail that waits and after stops and notices.
   void UnstashAll() { cell_.UnstashAll(); }
@@ -243,11 +254,12 @@ class ActorContext {
   }
   static absl::Status NotInHand() { return absl::FailedPreconditionError("only the message in hand can be stashed"); }
   template <typename M>
-  absl::Status StashEnvelope(M message, Reply<ResultOf<M>> reply, Instant deadline) {
+  absl::Status StashEnvelope(M message, Reply<ResultOf<M>> reply, const Envelope& in_hand) {
     static_assert(!std::is_same_v<M, Terminated> && !std::is_same_v<M, IdleTimeout>,
                   "a notice is for this incarnation and cannot be put aside for the next one");
     auto envelope = std::make_unique<HandlerEnvelope<A, M>>(std::move(message), std::move(reply));
-    envelope->deadline = deadline;
+    envelope->deadline = in_hand.deadline;
+    envelope->sender = in_hand.sender;
     size_t limit = kDefaultStashLimit;
     if constexpr (requires { A::kStashLimit; }) limit = A::kStashLimit;
     return cell_.Stash(std::move(envelope), limit);

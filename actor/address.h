@@ -2,7 +2,6 @@
 #ifndef TROUPE_ACTOR_ADDRESS_H_
 #define TROUPE_ACTOR_ADDRESS_H_
 
-#include <compare>
 #include <concepts>
 #include <cstdint>
 #include <memory>
@@ -12,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "actor/actor_id.h"
 #include "actor/await.h"
 #include "actor/envelope.h"
 #include "actor/executor.h"
@@ -20,12 +20,6 @@
 #include "actor/task.h"
 
 namespace troupe {
-
-// Unique in its actor system, never reused.
-struct ActorId {
-  uint64_t value = 0;
-  friend auto operator<=>(ActorId, ActorId) = default;
-};
 
 // Told once to each watcher of an actor that is gone.
 struct Terminated {
@@ -106,14 +100,15 @@ inline RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr
 // Of Address and Recipient: delivers the envelope that `wrap` makes for the reply.
 template <typename M, typename Wrap>
 Future<troupe::ResultOf<M>> AskCell(Cell& cell, Duration timeout, Wrap wrap) {
-  if (!kIsControl<M> && coroutine_of == &cell) [[unlikely]] {
-    return ResolvedFuture<troupe::ResultOf<M>>(AskedItself(cell));
-  }
   const Instant deadline = cell.executor().DeadlineIn(timeout);
   auto [future, reply] = MakeFuture<troupe::ResultOf<M>>(cell.executor(), deadline);
   std::unique_ptr<Envelope> envelope = wrap(std::move(reply));
   envelope->deadline = deadline;
-  cell.Deliver(std::move(envelope));
+  if (coroutine_of == &cell && !envelope->control) [[unlikely]] {
+    envelope->Fail(AskedItself(cell));
+  } else {
+    cell.Deliver(std::move(envelope));
+  }
   return std::move(future);
 }
 }  // namespace internal

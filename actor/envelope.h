@@ -10,9 +10,11 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "actor/actor_id.h"
 #include "actor/batch.h"
 #include "actor/future.h"
 #include "actor/mailbox.h"
+#include "actor/stall_detector.h"
 #include "actor/task.h"
 #include "actor/time.h"
 
@@ -50,6 +52,19 @@ using ResultOf = typename internal::ResultOf<M>::Type;
 // never refused, so its protocol must bound how many there are.
 template <typename M>
 inline constexpr bool kIsControl = internal::DeclaredControl<M>;
+
+// An actor may say the same of messages that it gets, `using Control = troupe::ControlMessages<Heartbeat>;`: then it is
+// so for that actor.
+template <typename... Ms>
+struct ControlMessages {};
+namespace internal {
+template <typename List, typename M>
+inline constexpr bool kLists = false;
+template <typename... Ms, typename M>
+inline constexpr bool kLists<ControlMessages<Ms...>, M> = (std::same_as<Ms, M> || ...);
+template <typename A, typename M>
+concept ControlOf = kLists<typename A::Control, M>;
+}  // namespace internal
 
 // The forms of a handler: one that answers with what it returns (a ResultOf<M>, or an Outcome of it), one that is
 // given the Reply and may answer later, and one that takes several messages at once (batch.h). The first two may be
@@ -93,8 +108,12 @@ class Envelope : public MailboxItem {
   bool control = false;
   // The handler is a coroutine and waits: this must be kept until it has ended.
   bool suspended = false;
+  // The handler has the Reply, but its failure is still the answer.
+  bool lent = false;
   // When the asker stops waiting; Never for a Tell.
   Instant deadline = Instant::Never();
+  // In whose turn it was made.
+  ActorId sender{internal::turn_mark.actor.load(std::memory_order_relaxed)};
 };
 
 // A message of known type with its asker's Reply.
@@ -103,21 +122,16 @@ class MessageEnvelope : public Envelope {
   static_assert(alignof(M) <= internal::kPoolGrain, "a message is aligned to 16 bytes at most");
 
  public:
-  MessageEnvelope(M message, Reply<ResultOf<M>> reply) : message_(std::move(message)), reply_(std::move(reply)) {
-    control = kIsControl<M>;
-  }
-
+  MessageEnvelope(M message, Reply<ResultOf<M>> reply) : message_(std::move(message)), reply_(std::move(reply)) {}
   // Of a Tell.
-  explicit MessageEnvelope(M message) : message_(std::move(message)) { control = kIsControl<M>; }
-  ~MessageEnvelope() override {
-    if (held_) held_->Release(absl::OkStatus());
-  }
+  explicit MessageEnvelope(M message) : message_(std::move(message)) {}
+  ~MessageEnvelope() override { LetGoOfLent(); }
 
   const std::type_info& type() const final { return typeid(M); }
   void* message() final { return &message_; }
   void Fail(const absl::Status& status) override {
-    if (held_) {
-      std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(status);
+    if (lent) {
+      TakeBackLent(status);
     } else {
       reply_(status);
     }
@@ -126,22 +140,28 @@ class MessageEnvelope : public Envelope {
   Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
   // The Reply that was lent to the handler is on its way elsewhere, and the handler's failure no answer to it.
   void LetGoOfLent() {
-    if (held_) std::exchange(held_, internal::FutureRef<ResultOf<M>>())->Release(absl::OkStatus());
+    if (lent) TakeBackLent(absl::OkStatus());
   }
 
  protected:
   // For the handler, whose failure is still this asker's answer.
   Reply<ResultOf<M>> LendReply() {
-    held_ = reply_.state();
-    if (held_) held_->Hold();
-    return std::move(reply_);
+    if (!reply_.asked()) return Reply<ResultOf<M>>();
+    lent = true;
+    reply_.state()->Hold();
+    return Reply<ResultOf<M>>(reply_.state());
   }
+  // Somebody waits for the answer, and the handler has not got the Reply.
+  bool owes_answer() const { return reply_.asked() && !lent; }
 
   M message_;
   Reply<ResultOf<M>> reply_;
 
  private:
-  internal::FutureRef<ResultOf<M>> held_;
+  void TakeBackLent(const absl::Status& status) {
+    lent = false;
+    reply_.TakeState()->Release(status);
+  }
 };
 
 }  // namespace troupe

@@ -102,7 +102,8 @@ class Executor {
   // The time of day, which may jump; for calendars only. Unless an executor has a clock for it, Now counted from the
   // beginning of 1970, so that it is virtual when Now is.
   virtual absl::Time WallTime() const { return absl::FromUnixNanos(Now().nanos()); }
-  // Up to some 10 ms behind Now, and never ahead of it, but cheap enough for each message.
+  // Up to kCoarseNanos behind Now, and never ahead of it, but cheap enough for each message.
+  static constexpr int64_t kCoarseNanos = 10'000'000;
   virtual Instant CoarseNow() const { return Now(); }
 
   // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun, and must stay alive

@@ -83,8 +83,9 @@ class Reply {
   // When the asker stops waiting; Never for a Tell, and once answered.
   Instant deadline() const { return state_ ? state_->deadline() : Instant::Never(); }
 
-  // For the envelope: what it holds while the handler has this.
+  // For the envelope, which holds the state while the handler has another Reply to it.
   const internal::FutureRef<R>& state() const { return state_; }
+  internal::FutureRef<R> TakeState() { return std::move(state_); }
 
   void operator()(Outcome<R> outcome) {
     if (state_) std::exchange(state_, internal::FutureRef<R>())->Resolve(std::move(outcome));

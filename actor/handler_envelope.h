@@ -40,14 +40,24 @@ template <typename A>
 concept DeclaredReentrant = requires {
   requires A::kReentrant;
 };
+
+// What all forms share: the lane may be the actor's choice.
+template <typename A, typename M>
+class EnvelopeFor : public MessageEnvelope<M> {
+ public:
+  template <typename... Args>
+  explicit EnvelopeFor(Args&&... args) : MessageEnvelope<M>(std::forward<Args>(args)...) {
+    this->control = kIsControl<M> || ControlOf<A, M>;
+  }
+};
 }  // namespace internal
 
 // A message for an actor of known type.
 template <typename A, typename M>
 requires Handles<A, M>
-class HandlerEnvelope final : public MessageEnvelope<M> {
+class HandlerEnvelope final : public internal::EnvelopeFor<A, M> {
  public:
-  using MessageEnvelope<M>::MessageEnvelope;
+  using internal::EnvelopeFor<A, M>::EnvelopeFor;
 
   void Invoke(ActorBase& base, LocalCell& cell) override {
     using R = ResultOf<M>;
@@ -71,9 +81,9 @@ class HandlerEnvelope final : public MessageEnvelope<M> {
 // One whose handler takes a batch, of which this is the first.
 template <typename A, typename M>
 requires internal::HandlesOnlyBatch<A, M>
-class HandlerEnvelope<A, M> final : public MessageEnvelope<M> {
+class HandlerEnvelope<A, M> final : public internal::EnvelopeFor<A, M> {
  public:
-  using MessageEnvelope<M>::MessageEnvelope;
+  using internal::EnvelopeFor<A, M>::EnvelopeFor;
 
   void Invoke(ActorBase& base, LocalCell& cell) override {
     using HandlerResult = decltype(static_cast<A&>(base).Handle(batch_, std::declval<typename A::Context&>()));
@@ -106,7 +116,7 @@ class HandlerEnvelope<A, M> final : public MessageEnvelope<M> {
 // One whose handler is a coroutine.
 template <typename A, typename M>
 requires Handles<A, M> && internal::kIsTask<typename internal::HandlerReturn<A, M>::Type>
-class HandlerEnvelope<A, M> final : public MessageEnvelope<M>, private internal::TaskRun {
+class HandlerEnvelope<A, M> final : public internal::EnvelopeFor<A, M>, private internal::TaskRun {
   using R = ResultOf<M>;
   using HandlerTask = typename internal::HandlerReturn<A, M>::Type;
   using Ends = decltype(std::declval<HandlerTask>().coroutine().promise().Take());
@@ -115,7 +125,7 @@ class HandlerEnvelope<A, M> final : public MessageEnvelope<M>, private internal:
                 "a coroutine that handles this message must be a Task of its Result, or be given the Reply");
 
  public:
-  using MessageEnvelope<M>::MessageEnvelope;
+  using internal::EnvelopeFor<A, M>::EnvelopeFor;
   using MessageEnvelope<M>::operator new;
   using MessageEnvelope<M>::operator delete;
 
@@ -139,7 +149,7 @@ class HandlerEnvelope<A, M> final : public MessageEnvelope<M>, private internal:
     auto& promise = task_->coroutine().promise();
     if constexpr (std::is_void_v<Ends>) {
       promise.Take();
-      if (this->reply_.asked() && !internal::FailurePending(this->cell())) this->reply_(absl::OkStatus());
+      if (this->owes_answer() && !internal::FailurePending(this->cell())) this->reply_(absl::OkStatus());
     } else {
       Ends outcome = promise.Take();
       if (!internal::FailurePending(this->cell())) this->reply_(std::move(outcome));

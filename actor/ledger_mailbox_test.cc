@@ -5,6 +5,9 @@
 #include <thread>
 
 #include "actor/actor.h"
+#include "actor/deterministic_executor.h"
+#include "actor/placed_executor.h"
+#include "actor/recipient.h"
 #include "actor/test_actors.h"
 #include "actor/thread_executor.h"
 #include "gmock/gmock.h"
@@ -209,6 +212,112 @@ TEST(ThreadsTest, AnIdleSystemUsesNoCpu) {
   executor.RunAt(executor.Now() + absl::Milliseconds(600), [&] { end.set_value(ProcessCpu()); });
   const Duration used = end.get_future().get() - begin.get_future().get();
   EXPECT_LT(used, absl::Milliseconds(25)) << "of 500 ms";
+}
+
+// Its coarse clock is as far behind as it may be.
+class LaggingExecutor final : public PlacedExecutor {
+ public:
+  explicit LaggingExecutor(Executor& home) : PlacedExecutor(home), home_(home) {}
+  Instant CoarseNow() const override { return Instant::FromNanos(home_.Now().nanos() - kCoarseNanos); }
+  void Schedule(Runnable& runnable) override { home_.Schedule(runnable); }
+  void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override { home_.AtEndOfTurn(std::move(hook)); }
+  void Stop() override { home_.Stop(); }
+
+ private:
+  Executor& home_;
+};
+
+TEST(AskTest, AMessageIsNotHandledPastItsDeadlineHoweverFarBehindTheCoarseClockIs) {
+  Simulator simulator(1);
+  DeterministicExecutor executor(simulator, 1);
+  LaggingExecutor lagging(executor);
+  ActorSystem system(lagging);
+  Address<Notebook> notebook = system.Spawn<Notebook>();
+  simulator.RunFor(absl::Seconds(1));
+  simulator.Pause(executor.node(), notebook.id().value);
+  int answers = 0;
+  for (const int millis : {1, 3}) {
+    notebook.Ask(ReadNotes{}, absl::Milliseconds(millis)).Then([&answers](const auto& notes) {
+      answers += notes.ok();
+    });
+  }
+  simulator.RunFor(absl::Milliseconds(2));
+  simulator.Resume(executor.node(), notebook.id().value);
+  simulator.RunFor(absl::ZeroDuration());
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(system.stats().dead_letters, 1u);
+}
+
+// Tells who sent it something, also what it had put aside.
+struct WhoIsIt {
+  using Result = std::vector<uint64_t>;
+};
+struct Knock {
+  bool put_aside = false;
+};
+class Porter : public Actor<Porter> {
+ public:
+  void Handle(Knock knock, Context& context) {
+    if (std::exchange(knock.put_aside, false)) return context.Stash(knock).IgnoreError();
+    senders_.push_back(context.sender().value);
+    if (Address<Porter> sender = context.SenderAs<Porter>()) sender.Tell(Note{"come in"});
+    notebook_ = notebook_ || context.SenderAs<Notebook>();
+  }
+  void Handle(Note, Context& context) { senders_.push_back(context.sender().value); }
+  void Handle(Address<Porter> door, Context& context) {
+    door.Tell(Knock{});
+    door.Tell(Knock{.put_aside = true});
+    context.After(absl::Seconds(1), Note{"it is late"});
+  }
+  std::vector<uint64_t> Handle(WhoIsIt, Context& context) {
+    if (!std::exchange(unstashed_, true)) context.UnstashAll();
+    EXPECT_FALSE(notebook_);
+    return senders_;
+  }
+
+ private:
+  std::vector<uint64_t> senders_;
+  bool notebook_ = false;
+  bool unstashed_ = false;
+};
+
+TEST(SenderTest, IsKnownToTheHandlerAlsoOfWhatWasPutAsideAndIsNobodyOutside) {
+  TestSystem test;
+  Address<Porter> door = test.system.Spawn<Porter>();
+  Address<Porter> guest = test.system.Spawn<Porter>();
+  guest.Tell(door);
+  test.RunFor(absl::Seconds(2));
+  door.Tell(Knock{});
+  test.Settle();
+  ASSERT_TRUE(test.Await(door.Ask(WhoIsIt{})).ok());
+  test.Settle();
+  EXPECT_THAT(*test.Await(door.Ask(WhoIsIt{})), ElementsAre(guest.id().value, 0u, guest.id().value));
+  EXPECT_THAT(*test.Await(guest.Ask(WhoIsIt{})), ElementsAre(door.id().value, guest.id().value, door.id().value))
+      << "two welcomes and its own timer";
+}
+
+// Whose notes outrank the rest, though a note does not say so of itself.
+class Newsroom : public Actor<Newsroom> {
+ public:
+  using Control = ControlMessages<Note>;
+  void Handle(Note note, Context&) { lines_.push_back(note.text); }
+  void Handle(Knock, Context&) { lines_.push_back("knock"); }
+  std::vector<std::string> Handle(ReadNotes, Context&) { return lines_; }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+TEST(LanesTest, AnActorMayDeclareMessagesOfOthersAsControlForItself) {
+  TestSystem test;
+  Address<Newsroom> newsroom = test.system.Spawn<Newsroom>(SpawnOptions{.mailbox_capacity = 2});
+  EXPECT_TRUE(newsroom.Tell(Knock{}));
+  EXPECT_TRUE(newsroom.Tell(Knock{}));
+  EXPECT_FALSE(newsroom.Tell(Knock{})) << "full";
+  EXPECT_TRUE(newsroom.Tell(Note{"flash"}));
+  EXPECT_TRUE(Recipient<Note>(newsroom).Tell(Note{"and again"}));
+  test.Settle();
+  EXPECT_THAT(*test.Await(newsroom.Ask(ReadNotes{})), ElementsAre("flash", "and again", "knock", "knock"));
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ std::vector<StalledTurn> StallDetector::Look(Instant now, const std::vector<cons
   for (size_t i = 0; i < marks.size(); ++i) {
     Watched& watched = watched_[i];
     const uint64_t actor = marks[i] == nullptr ? 0 : marks[i]->actor.load(std::memory_order_relaxed);
-    const uint64_t turn = marks[i] == nullptr ? 0 : marks[i]->turn.load(std::memory_order_relaxed);
-    const bool same = actor != 0 && turn == watched.turn;
+    const uint64_t handler = marks[i] == nullptr ? 0 : marks[i]->handler.load(std::memory_order_relaxed);
+    const bool same = actor != 0 && handler == watched.handler;
     StalledTurn& told = watched.told;
     if (told.actor != 0) {
       told.lasted = now - watched.since;
@@ -24,7 +24,7 @@ std::vector<StalledTurn> StallDetector::Look(Instant now, const std::vector<cons
       if (same) continue;
     }
     if (!same || stood_still) {
-      watched = {.turn = turn, .since = now, .told = {}};
+      watched = {.handler = handler, .since = now, .told = {}};
     } else if (now - watched.since >= limit_) {
       told = {actor, marks[i]->message.load(std::memory_order_relaxed), now - watched.since, /*over=*/false};
       stalls.push_back(told);

@@ -33,16 +33,20 @@ namespace internal {
 
 // What a thread is at. Its own thread writes, the detector reads.
 struct TurnMark {
-  std::atomic<uint64_t> turn{0};   // counts them
-  std::atomic<uint64_t> actor{0};  // its id; 0 between turns
+  std::atomic<uint64_t> handler{0};  // counts them
+  std::atomic<uint64_t> actor{0};    // its id; 0 between turns
   std::atomic<const std::type_info*> message{nullptr};
 
   void Begin(uint64_t actor_id) {
-    turn.store(turn.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     actor.store(actor_id, std::memory_order_relaxed);
+    Count();
   }
   // Null: a hook or continuation.
-  void Handling(const std::type_info* type) { message.store(type, std::memory_order_relaxed); }
+  void Handling(const std::type_info* type) {
+    message.store(type, std::memory_order_relaxed);
+    Count();
+  }
+  void Count() { handler.store(handler.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   void End() { actor.store(0, std::memory_order_relaxed); }
 };
 extern constinit thread_local TurnMark turn_mark;
@@ -61,15 +65,15 @@ class StallDetector {
 
   // So often it must look.
   Duration period() const { return limit_ / 4; }
-  // Which turns have lasted too long, or are over that were told of. `marks` are always those of the same threads; null
-  // for one that has ended. Who has not looked for a long time has stood still, maybe with the whole process: it takes
-  // every turn for a new one.
+  // Which handlers have lasted too long, or are over that were told of. `marks` are always those of the same threads;
+  // null for one that has ended. Who has not looked for a long time has stood still, maybe with the whole process: it
+  // takes every handler for a new one.
   std::vector<StalledTurn> Look(Instant now, const std::vector<const TurnMark*>& marks);
 
  private:
   struct Watched {
-    uint64_t turn = 0;
-    Instant since;  // the first look at this turn
+    uint64_t handler = 0;
+    Instant since;  // the first look at this one
     StalledTurn told;
   };
 

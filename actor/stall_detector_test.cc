@@ -75,6 +75,19 @@ TEST(StallDetectorTest, ManyQuickTurnsOfOneActorAreNone) {
   }
 }
 
+TEST(StallDetectorTest, ATurnOfManyQuickHandlersIsNone) {
+  Watch watch;
+  watch.LookFor(absl::Seconds(1));
+  watch.first.Begin(7);
+  for (int i = 0; i < 100; ++i) {
+    watch.first.Handling(&typeid(Note));
+    EXPECT_THAT(watch.LookFor(absl::Milliseconds(50)), IsEmpty());
+  }
+  const std::vector<StalledTurn> found = watch.LookFor(absl::Seconds(1));
+  ASSERT_THAT(found, SizeIs(1)) << "but the last of them is one";
+  EXPECT_LE(found[0].lasted, absl::Milliseconds(150)) << "and is not charged with the others' time";
+}
+
 TEST(StallDetectorTest, TheTurnAfterAStallIsJudgedForItself) {
   Watch watch;
   watch.LookFor(absl::Seconds(1));

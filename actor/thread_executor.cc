@@ -103,9 +103,8 @@ bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
 }
 
 Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
-  // The coarse clock's steps are 10 ms at most, a hundredth of a second. Counted in nanoseconds, which is cheaper than
-  // to add durations.
-  constexpr int64_t kStep = 10'000'000;
+  // The coarse clock's steps are a hundredth of a second at most. Counted in nanoseconds, which is cheaper than to add
+  // durations.
   // Converted once for many asks, since that takes longer than all the rest here.
   static constinit thread_local struct {
     Duration timeout;
@@ -116,9 +115,9 @@ Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
     last.nanos = absl::ToInt64Nanoseconds(timeout);
   }
   const int64_t nanos = last.nanos;
-  if (nanos < 100 * kStep) return Now() + timeout;
+  if (nanos < 100 * kCoarseNanos) return Now() + timeout;
   int64_t deadline = 0;
-  if (__builtin_add_overflow(CoarseNow().nanos() + kStep, nanos, &deadline)) return Instant::Never();
+  if (__builtin_add_overflow(CoarseNow().nanos() + kCoarseNanos, nanos, &deadline)) return Instant::Never();
   return Instant::FromNanos(deadline);
 }
 

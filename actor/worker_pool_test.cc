@@ -41,6 +41,7 @@ TEST(FairnessTest, AFloodedActorStarvesNoNeighbour) {
 
 struct Labor {
   std::promise<void>* begun;
+  bool quick = false;
 };
 // Each message takes long enough for the coarsest clock to see.
 class Slow : public Actor<Slow> {
@@ -48,7 +49,7 @@ class Slow : public Actor<Slow> {
   explicit Slow(std::atomic<int>* handled) : handled_(handled) {}
   void Handle(Labor labor, Context& context) {
     if (labor.begun != nullptr) labor.begun->set_value();
-    const Instant end = context.Now() + absl::Milliseconds(12);
+    const Instant end = context.Now() + (labor.quick ? absl::ZeroDuration() : absl::Milliseconds(12));
     while (context.Now() < end) {
     }
     ++*handled_;
@@ -71,6 +72,27 @@ TEST(FairnessTest, ATurnOfSlowMessagesEndsEarly) {
   begun.get_future().wait();
   EXPECT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
   EXPECT_LE(handled.load(), 8);
+  slow.Stop();
+}
+
+// Those that are quick must not hide those that are not.
+TEST(FairnessTest, ATurnEndsEarlyAlsoWhenOnlyItsLaterMessagesAreSlow) {
+  ThreadExecutor executor({.workers = 1, .messages_per_turn = 1000});
+  ActorSystem system(executor);
+  std::atomic<int> handled{0};
+  std::promise<void> begun;
+  Address<Neighbour> neighbour = system.Spawn<Neighbour>();
+  ASSERT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
+  Address<Slow> slow = system.Spawn<Slow>(&handled);
+  constexpr int kQuick = 512;
+  slow.Tell(Labor{&begun});
+  for (int i = 1; i < kQuick; ++i) slow.Tell(Labor{nullptr, /*quick=*/true});
+  for (int i = 0; i < 64; ++i) slow.Tell(Labor{nullptr});
+  begun.get_future().wait();
+  // All the quick ones are handled, at the latest when the first slow one is at work.
+  while (handled < kQuick) std::this_thread::yield();
+  EXPECT_TRUE(neighbour.Ask(Hello{}).Wait().ok());
+  EXPECT_LE(handled.load() - kQuick, 12);
   slow.Stop();
 }
 

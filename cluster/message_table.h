@@ -125,6 +125,7 @@ class MessageTable {
     }
     auto envelope = std::make_unique<HandlerEnvelope<A, M>>(*std::move(message), std::move(reply));
     envelope->deadline = deadline;
+    envelope->sender = ActorId();
     return envelope;
   }
 

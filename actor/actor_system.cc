@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -26,11 +25,11 @@ std::string TypeName(const std::type_info& type) {
 ActorSystem::ActorSystem()
     : own_executor_(std::make_unique<ThreadExecutor>(ThreadExecutorOptions{})),
       executor_(*own_executor_),
-      random_(std::random_device{}()) {
+      random_(executor_.Seed()) {
   WatchForStalls();
 }
 
-ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) { WatchForStalls(); }
+ActorSystem::ActorSystem(Executor& executor) : executor_(executor), random_(executor.Seed()) { WatchForStalls(); }
 
 void ActorSystem::WatchForStalls() {
   executor_.OnStall([this](const internal::StalledTurn& turn) { ReportStall(turn); });

@@ -51,8 +51,8 @@ class ActorSystem {
  public:
   // With threads of its own: a worker for each core.
   ActorSystem();
-  // Chance (the jitter of restarts) comes from `random`.
-  explicit ActorSystem(Executor& executor, Random random = Random(0));
+  // Chance (the jitter of restarts) comes from the executor.
+  explicit ActorSystem(Executor& executor);
   // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
   // handlers and blocking work that run, and drops what is left, without hooks. Work that goes on until its stop token
   // says otherwise (Context::StopToken) ends with its actor only: with an executor of the caller's, Shutdown first.

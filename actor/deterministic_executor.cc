@@ -185,6 +185,8 @@ DeterministicExecutor::DeterministicExecutor(Simulator& simulator, uint32_t node
       options_(options),
       latency_(simulator.StreamFor(absl::StrCat("blocking latency of node ", node))) {}
 
+uint64_t DeterministicExecutor::Seed() { return simulator_.StreamFor(absl::StrCat("chance of node ", node_)).Next(); }
+
 void DeterministicExecutor::Schedule(Runnable& runnable) {
   if (!stopped_) simulator_.MakeReady(node_, runnable);
 }

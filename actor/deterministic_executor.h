@@ -146,6 +146,8 @@ class DeterministicExecutor final : public Executor {
   absl::Time WallTime() const override { return Executor::WallTime() + wall_offset_; }
   void SetWallTime(absl::Time now) { wall_offset_ = now - Executor::WallTime(); }
   uint32_t node() const { return node_; }
+  // Each node has its own.
+  uint64_t Seed() override;
   void Schedule(Runnable& runnable) override;
   // The end of the batch is one of the ready, from which the seed chooses: so it comes before time moves.
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override;

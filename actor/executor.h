@@ -105,6 +105,9 @@ class Executor {
   // Up to some 10 ms behind Now, and never ahead of it, but cheap enough for each message.
   virtual Instant CoarseNow() const { return Now(); }
 
+  // What a system draws its chance from: another number each time, unless the executor repeats its runs.
+  virtual uint64_t Seed() = 0;
+
   // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun, and must stay alive
   // until the turn has ended or the executor has stopped.
   virtual void Schedule(Runnable& runnable) = 0;

@@ -54,6 +54,7 @@ class ThreadExecutor final : public Executor {
   Instant CoarseNow() const override;
   absl::Time WallTime() const override { return absl::Now(); }
   void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
+  uint64_t Seed() override;
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override { workers_.AtEndOfTurn(std::move(hook)); }
   absl::StatusOr<Executor*> Place(const Dispatch& dispatch) override;
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override;

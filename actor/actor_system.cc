@@ -44,6 +44,9 @@ ActorSystem::~ActorSystem() {
   executor_.Stop();
   stopping_ = true;
   names_->Clear();
+  // What it refers to may have gone before the system.
+  on_dead_letter_ = nullptr;
+  const uint64_t before = dead_letters_.total();
   for (const std::shared_ptr<LocalCell>& cell : AllCells()) {
     cells_.Erase(*cell);
     cell->Abandon();

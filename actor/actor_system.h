@@ -54,7 +54,8 @@ class ActorSystem {
   // Chance (the jitter of restarts) comes from the executor.
   explicit ActorSystem(Executor& executor);
   // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
-  // handlers and blocking work that run, and drops what is left, without hooks. Work that goes on until its stop token
+  // handlers and blocking work that run, and drops what is left: no hook is called, neither of an actor nor for dead
+  // letters, askers get a status, and the log says how many messages were lost. Work that goes on until its stop token
   // says otherwise (Context::StopToken) ends with its actor only: with an executor of the caller's, Shutdown first.
   ~ActorSystem();
 

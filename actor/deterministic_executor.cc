@@ -206,14 +206,15 @@ bool DeterministicExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   simulator_.At(simulator_.Now() + latency, node_, Simulator::Kind::kBlockingDone,
                 [this, work = std::move(work)]() mutable {
                   --blocking_in_flight_;
-                  work();
+                  blocking_guard_.Run(work);
                 });
   return true;
 }
 
 DeterministicExecutor::TimerId DeterministicExecutor::RunAt(Instant when, absl::AnyInvocable<void()> callback) {
   if (stopped_) return 0;
-  return simulator_.At(when, node_, Simulator::Kind::kTimer, std::move(callback));
+  return simulator_.At(when, node_, Simulator::Kind::kTimer,
+                       [this, callback = std::move(callback)]() mutable { timer_guard_.Run(callback); });
 }
 
 namespace {

@@ -173,6 +173,8 @@ class DeterministicExecutor final : public Executor {
   size_t blocking_in_flight_ = 0;
   absl::Duration wall_offset_;
   BatchEnd batch_end_;
+  internal::CallbackGuard blocking_guard_{"blocking work"};
+  internal::CallbackGuard timer_guard_{"a timer's callback"};
   bool stopped_ = false;
 };
 

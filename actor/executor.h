@@ -125,11 +125,11 @@ class Executor {
   virtual void Retire() {}
 
   // Runs work that may block (disk, fsync) where it holds up no actor. False: too much waits already or the executor
-  // has stopped; the work was destroyed without being run.
+  // has stopped; the work was destroyed without being run. An exception that leaves it is logged.
   [[nodiscard]] virtual bool RunBlocking(absl::AnyInvocable<void()> work) = 0;
 
   // Calls back at `when` or soon after, once, on a thread that all timers share: the callback must be short and must
-  // not block. Never is allowed and never comes.
+  // not block; an exception is logged. Never is allowed and never comes.
   virtual TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) = 0;
 
   // The callback will not start after this, but may be running. False: it has started, was cancelled, or never was.

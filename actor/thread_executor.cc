@@ -72,7 +72,7 @@ ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
       while (blocking_.Pop(work)) {
-        work();
+        blocking_guard_.Run(work);
         work = nullptr;
       }
     });

@@ -137,7 +137,8 @@ class ActorContext {
   // Puts the message in hand aside, with its asker and deadline, until UnstashAll: in its handler, and once; what the
   // handler returns then goes nowhere. The actor's `static constexpr size_t kStashLimit`, 1,000 unless it says
   // otherwise, bounds how many; past it kResourceExhausted, and the message is a dead letter. A restart keeps them as
-  // it keeps mail, and brings them back first.
+  // it keeps mail, and brings them back first. kFailedPrecondition: it is not the message in hand, as one of a Batch
+  // never is.
   template <typename M>
   requires Handles<A, M> absl::Status Stash(M message) {
     MessageEnvelope<M>* in_hand = TakeInHand<M>();

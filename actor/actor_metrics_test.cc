@@ -1,11 +1,10 @@
 // What a system shows of its actors: metrics by name, dead letters in the log.
 #include "actor/actor_metrics.h"
 
-#include <glog/logging.h>
-
 #include <thread>
 
 #include "actor/actor.h"
+#include "actor/log_lines.h"
 #include "actor/test_actors.h"
 #include "actor/thread_executor.h"
 #include "gmock/gmock.h"
@@ -19,6 +18,7 @@ using testing::Crash;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::LogLines;
 using ::testing::Lt;
 using testing::Note;
 using testing::Notebook;
@@ -213,20 +213,6 @@ TEST(MetricsTest, MayBeReadWhileActorsComeWorkAndGoAndLoseNothing) {
   EXPECT_EQ(Of(system, kNotebook).handled, 2u * 500 * 3);
 }
 
-// The lines that are logged while it lives.
-class LogLines : public google::LogSink {
- public:
-  LogLines() { google::AddLogSink(this); }
-  ~LogLines() override { google::RemoveLogSink(this); }
-  void send(google::LogSeverity, const char*, const char*, int, const struct tm*, const char* message,
-            size_t length) override {
-    lines.emplace_back(message, length);
-  }
-  std::vector<std::string> Take() { return std::exchange(lines, {}); }
-
-  std::vector<std::string> lines;
-};
-
 TEST(DeadLetterLogTest, ShowsTheFirstFewAndAtTheEndOfTheMinuteHowManyItDidNot) {
   TestSystem test;
   Address<Notebook> notebook = test.system.Spawn<Notebook>();
@@ -235,9 +221,9 @@ TEST(DeadLetterLogTest, ShowsTheFirstFewAndAtTheEndOfTheMinuteHowManyItDidNot) {
   test.Settle();
   LogLines log;
   for (int i = 0; i < 1'000; ++i) notebook.Tell(Note{"too late"});
-  EXPECT_EQ(log.lines.size(), 5u);
-  EXPECT_EQ(log.lines.front(), "dead letter: troupe::testing::Note for diary (terminated)");
-  log.Take();
+  const std::vector<std::string> lines = log.Take();
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_EQ(lines.front(), "dead letter: troupe::testing::Note for diary (terminated)");
   test.simulator.RunFor(absl::Seconds(59));
   EXPECT_THAT(log.Take(), IsEmpty());
   test.simulator.RunFor(absl::Seconds(1));
@@ -267,7 +253,7 @@ TEST(DeadLetterLogTest, IsSilentWhileTheSystemShutsDown) {
   test.system.BeginShutdown();
   test.Settle();
   EXPECT_EQ(test.system.stats().dead_letters, 1u);
-  EXPECT_THAT(log.lines, IsEmpty());
+  EXPECT_THAT(log.Take(), IsEmpty());
 }
 
 TEST(DeadLetterLogTest, LosesNoneOfACountFromManyThreads) {

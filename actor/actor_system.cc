@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -26,11 +25,11 @@ std::string TypeName(const std::type_info& type) {
 ActorSystem::ActorSystem()
     : own_executor_(std::make_unique<ThreadExecutor>(ThreadExecutorOptions{})),
       executor_(*own_executor_),
-      random_(std::random_device{}()) {
+      random_(executor_.Seed()) {
   WatchForStalls();
 }
 
-ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) { WatchForStalls(); }
+ActorSystem::ActorSystem(Executor& executor) : executor_(executor), random_(executor.Seed()) { WatchForStalls(); }
 
 void ActorSystem::WatchForStalls() {
   executor_.OnStall([this](const internal::StalledTurn& turn) { ReportStall(turn); });
@@ -45,10 +44,15 @@ ActorSystem::~ActorSystem() {
   executor_.Stop();
   stopping_ = true;
   names_->Clear();
+  // What it refers to may have gone before the system.
+  on_dead_letter_ = nullptr;
+  const uint64_t before = dead_letters_.total();
   for (const std::shared_ptr<LocalCell>& cell : AllCells()) {
     cells_.Erase(*cell);
     cell->Abandon();
   }
+  const uint64_t lost = dead_letters_.total() - before;
+  if (lost > 0) LOG(WARNING) << "dead letters: " << lost << " still waited when the system was destroyed";
 }
 
 void ActorSystem::Begin(const std::shared_ptr<LocalCell>& cell, LocalCell* parent, absl::Status placed) {
@@ -99,7 +103,7 @@ void ActorSystem::CountDeadLetter(DeadLetterReason reason, const Cell& recipient
     LOG(WARNING) << "dead letter: " << letter.message_type << " for " << letter.recipient << " ("
                  << DeadLetterReasonName(reason) << ")";
   }
-  if (on_dead_letter_) on_dead_letter_(letter);
+  if (on_dead_letter_) dead_letter_guard_.Run([&] { on_dead_letter_(letter); });
 }
 
 bool ActorSystem::MayLog(internal::LogLimit::Line line, std::function<std::string()> end_interval) {
@@ -139,7 +143,7 @@ void ActorSystem::ReportStall(const internal::StalledTurn& turn) {
                  << absl::FormatDuration(absl::Trunc(stall.lasted, absl::Milliseconds(1))) << " with "
                  << (stall.message_type.empty() ? "a hook or continuation" : stall.message_type);
   }
-  if (on_stall_) on_stall_(stall);
+  if (on_stall_) stall_guard_.Run([&] { on_stall_(stall); });
 }
 
 SystemMetrics ActorSystem::Metrics() const {
@@ -190,7 +194,7 @@ void ActorSystem::OnTerminated(absl::AnyInvocable<void()> callback) {
     // Else whoever ends last comes to the lock later than this.
     if (!terminated()) return on_terminated_.push_back(std::move(callback));
   }
-  callback();
+  terminated_guard_.Run(callback);
 }
 
 void ActorSystem::Forget(LocalCell& cell) {
@@ -204,7 +208,7 @@ void ActorSystem::Forget(LocalCell& cell) {
     emptied_.notify_all();
     callbacks.swap(on_terminated_);
   }
-  for (absl::AnyInvocable<void()>& callback : callbacks) callback();
+  for (absl::AnyInvocable<void()>& callback : callbacks) terminated_guard_.Run(callback);
 }
 
 }  // namespace troupe

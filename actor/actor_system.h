@@ -22,6 +22,7 @@
 #include "actor/actor_kind.h"
 #include "actor/actor_metrics.h"
 #include "actor/address.h"
+#include "actor/callback_guard.h"
 #include "actor/cell_table.h"
 #include "actor/dead_letter.h"
 #include "actor/executor.h"
@@ -51,10 +52,11 @@ class ActorSystem {
  public:
   // With threads of its own: a worker for each core.
   ActorSystem();
-  // Chance (the jitter of restarts) comes from `random`.
-  explicit ActorSystem(Executor& executor, Random random = Random(0));
+  // Chance (the jitter of restarts) comes from the executor.
+  explicit ActorSystem(Executor& executor);
   // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
-  // handlers and blocking work that run, and drops what is left, without hooks. Work that goes on until its stop token
+  // handlers and blocking work that run, and drops what is left: no hook is called, neither of an actor nor for dead
+  // letters, askers get a status, and the log says how many messages were lost. Work that goes on until its stop token
   // says otherwise (Context::StopToken) ends with its actor only: with an executor of the caller's, Shutdown first.
   ~ActorSystem();
 
@@ -101,10 +103,12 @@ class ActorSystem {
   // What all actors do, by name; actor_metrics.h says what it costs. "actors of other nodes" has the dead letters for
   // those.
   SystemMetrics Metrics() const;
-  // Called for each dead letter, on the thread that caused it; it must be quick. Set it before the first message.
+  // Called for each dead letter, on the thread that caused it; it must be quick. An exception is logged, and harms
+  // nobody. Set it before the first message.
   void OnDeadLetter(std::function<void(const DeadLetter&)> hook) { on_dead_letter_ = std::move(hook); }
 
-  // Called for each stall (stall_detector.h), on the timers' thread; it must be quick. Set it before the first message.
+  // Called for each stall (stall_detector.h), on the timers' thread; it must be quick. An exception is logged. Set it
+  // before the first message.
   void OnStall(std::function<void(const Stall&)> hook) { on_stall_ = std::move(hook); }
 
   // Tells all top-level actors to stop, and they their children; terminated() says when all are gone.
@@ -113,7 +117,7 @@ class ActorSystem {
   // BeginShutdown, and waits. kDeadlineExceeded names an actor that is still there.
   absl::Status Shutdown(Duration timeout);
   // After BeginShutdown: calls back once all actors are gone, in the last one's last turn, or here and now when they
-  // are. The callback must be short and not throw.
+  // are. The callback must be short; an exception is logged.
   void OnTerminated(absl::AnyInvocable<void()> callback);
   // For people: how many actors have not terminated, and one of them.
   std::string WhoIsLeft() const;
@@ -168,8 +172,10 @@ class ActorSystem {
   std::unique_ptr<Executor> own_executor_;
   Executor& executor_;
   std::function<void(const DeadLetter&)> on_dead_letter_;
+  internal::CallbackGuard dead_letter_guard_{"the hook for dead letters"};
   std::atomic<uint64_t> restarts_{0};
   std::function<void(const Stall&)> on_stall_;
+  internal::CallbackGuard stall_guard_{"the hook for stalls"};
   internal::DeadLetterCounts dead_letters_;
   internal::LogLimit stall_log_;
   internal::LogLimit failure_log_{60};
@@ -188,6 +194,8 @@ class ActorSystem {
   // Guarded by mutex_.
   Random random_;
   std::vector<absl::AnyInvocable<void()>> on_terminated_;
+
+  internal::CallbackGuard terminated_guard_{"a callback for the end of all actors"};
 };
 
 // A cell with what its actor is made from.

@@ -121,6 +121,14 @@ TEST(AskTest, EndsAtItsDeadlineAndNotBefore) {
   test.Settle();
 }
 
+TEST(AskTest, LastsFiveSecondsUnlessToldOtherwise) {
+  TestSystem test;
+  Address<Oracle> oracle = test.system.Spawn<Oracle>();
+  const Instant start = test.simulator.Now();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(test.Await(oracle.Ask(Question{})).status()));
+  EXPECT_EQ(test.simulator.Now() - start, absl::Seconds(5));
+}
+
 TEST(AskTest, ADroppedReplyIsAnAnswer) {
   TestSystem test;
   Address<Oracle> oracle = test.system.Spawn<Oracle>();

@@ -15,7 +15,8 @@
 //
 // A batch is what waits now: the message whose turn it is and those of its type right behind it, up to the actor's
 // kMaxBatch, 64 unless it says otherwise. Nothing waits for a batch to fill, and no order changes. A message that the
-// actor can also handle alone is never batched.
+// actor can also handle alone is never batched. None of a batch is in hand alone, so that Context::Stash refuses it
+// with kFailedPrecondition.
 #ifndef TROUPE_ACTOR_BATCH_H_
 #define TROUPE_ACTOR_BATCH_H_
 

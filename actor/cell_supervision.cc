@@ -219,11 +219,7 @@ void LocalCell::Terminate() {
   if (!names.empty()) system_.names().ReleaseAll(id_, names);
   state_ = ActorState::kTerminated;
   DropArguments();
-  if (relations_ != nullptr) {
-    for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
-      Bury(DeadLetterReason::kTerminated, *envelope);
-    }
-  }
+  BuryDeferred();
   BuryTools();
   // Unread signals still run: a watcher among them must get its notice, and the others see that it is over.
   for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) HandleItem(std::move(item));
@@ -240,6 +236,13 @@ void LocalCell::Terminate() {
   }
 }
 
+void LocalCell::BuryDeferred() {
+  if (relations_ == nullptr) return;
+  for (std::unique_ptr<Envelope>& envelope : std::exchange(relations_->deferred, {})) {
+    Bury(DeadLetterReason::kTerminated, *envelope);
+  }
+}
+
 void LocalCell::Abandon() {
   state_ = ActorState::kTerminated;
   {
@@ -247,7 +250,12 @@ void LocalCell::Abandon() {
     names_taken_back_ = true;  // and gets none any more
   }
   EndCoroutines(absl::OkStatus());
-  mailbox_.Close();
+  BuryDeferred();
+  BuryTools();
+  for (std::unique_ptr<MailboxItem>& item : mailbox_.Close()) {
+    // No signal runs any more.
+    if (!item->is_signal()) Bury(DeadLetterReason::kTerminated, static_cast<Envelope&>(*item));
+  }
   relations_.reset();
   actor_.reset();
   DropArguments();

@@ -185,6 +185,8 @@ DeterministicExecutor::DeterministicExecutor(Simulator& simulator, uint32_t node
       options_(options),
       latency_(simulator.StreamFor(absl::StrCat("blocking latency of node ", node))) {}
 
+uint64_t DeterministicExecutor::Seed() { return simulator_.StreamFor(absl::StrCat("chance of node ", node_)).Next(); }
+
 void DeterministicExecutor::Schedule(Runnable& runnable) {
   if (!stopped_) simulator_.MakeReady(node_, runnable);
 }
@@ -204,14 +206,15 @@ bool DeterministicExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
   simulator_.At(simulator_.Now() + latency, node_, Simulator::Kind::kBlockingDone,
                 [this, work = std::move(work)]() mutable {
                   --blocking_in_flight_;
-                  work();
+                  blocking_guard_.Run(work);
                 });
   return true;
 }
 
 DeterministicExecutor::TimerId DeterministicExecutor::RunAt(Instant when, absl::AnyInvocable<void()> callback) {
   if (stopped_) return 0;
-  return simulator_.At(when, node_, Simulator::Kind::kTimer, std::move(callback));
+  return simulator_.At(when, node_, Simulator::Kind::kTimer,
+                       [this, callback = std::move(callback)]() mutable { timer_guard_.Run(callback); });
 }
 
 namespace {

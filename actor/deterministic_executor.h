@@ -146,6 +146,8 @@ class DeterministicExecutor final : public Executor {
   absl::Time WallTime() const override { return Executor::WallTime() + wall_offset_; }
   void SetWallTime(absl::Time now) { wall_offset_ = now - Executor::WallTime(); }
   uint32_t node() const { return node_; }
+  // Each node has its own.
+  uint64_t Seed() override;
   void Schedule(Runnable& runnable) override;
   // The end of the batch is one of the ready, from which the seed chooses: so it comes before time moves.
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override;
@@ -171,6 +173,8 @@ class DeterministicExecutor final : public Executor {
   size_t blocking_in_flight_ = 0;
   absl::Duration wall_offset_;
   BatchEnd batch_end_;
+  internal::CallbackGuard blocking_guard_{"blocking work"};
+  internal::CallbackGuard timer_guard_{"a timer's callback"};
   bool stopped_ = false;
 };
 

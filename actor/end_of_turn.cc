@@ -1,9 +1,6 @@
 #include "actor/end_of_turn.h"
 
-#include <glog/logging.h>
-
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 namespace troupe {
@@ -23,13 +20,7 @@ void EndOfTurnHooks::AfterTurn() {
 void EndOfTurnHooks::Run() {
   turns_ = 0;
   for (std::shared_ptr<EndOfTurnHook>& hook : std::exchange(hooks_, {})) {
-    try {
-      hook->EndOfTurn();
-    } catch (const std::exception& exception) {
-      LOG(ERROR) << "an end-of-turn hook failed: " << exception.what();
-    } catch (...) {
-      LOG(ERROR) << "an end-of-turn hook failed with an exception that is no std::exception";
-    }
+    guard_.Run([&] { hook->EndOfTurn(); });
   }
 }
 

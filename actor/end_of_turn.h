@@ -23,6 +23,8 @@
 #include <memory>
 #include <vector>
 
+#include "actor/callback_guard.h"
+
 namespace troupe {
 
 class EndOfTurnHook {
@@ -31,7 +33,8 @@ class EndOfTurnHook {
 
   // No actor's turn runs on this thread meanwhile, but each worker calls for itself: several may be in here at once,
   // or in a turn that uses what this uses. Actors may be told; a Wait is forbidden, and what waits for the disk belongs
-  // on the blocking pool (Executor::RunBlocking), unless only pinned actors ask for this hook. An exception is logged.
+  // on the blocking pool (Executor::RunBlocking), unless only pinned actors ask for this hook. An exception is logged,
+  // but not each of many (callback_guard.h).
   virtual void EndOfTurn() = 0;
 };
 
@@ -53,6 +56,7 @@ class EndOfTurnHooks {
 
  private:
   std::vector<std::shared_ptr<EndOfTurnHook>> hooks_;
+  internal::CallbackGuard guard_{"an end-of-turn hook"};
   int turns_ = 0;  // of this batch
   std::chrono::steady_clock::time_point begun_;
 };

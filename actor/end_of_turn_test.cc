@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "actor/actor.h"
+#include "actor/log_lines.h"
 #include "actor/test_actors.h"
 #include "actor/thread_executor.h"
 #include "gmock/gmock.h"
@@ -15,6 +16,7 @@
 namespace troupe {
 namespace {
 
+using testing::LogLines;
 using testing::RunSeeds;
 using testing::TestSystem;
 
@@ -178,6 +180,18 @@ TEST(EndOfTurnTest, AHookThatFailsHarmsNoOtherAndAnActorsEndTakesNoneBack) {
   test.Settle();
   EXPECT_FALSE(asker.alive());
   EXPECT_EQ(log->writes(), 1);
+}
+
+TEST(EndOfTurnTest, OfAThousandFailuresInARowTheLogHasTen) {
+  TestSystem test;
+  LogLines log;
+  for (int i = 0; i < 1000; ++i) {
+    test.system.Spawn<Asker>().Tell(AskFor{{std::make_shared<Failing>()}});
+    test.Settle();
+  }
+  const std::vector<std::string> lines = log.Take();
+  ASSERT_EQ(lines.size(), 10u);
+  EXPECT_EQ(lines.back(), "an end-of-turn hook failed (failure 512): the disk is gone");
 }
 
 TEST(EndOfTurnTest, TheSeedChoosesWhichTurnsABatchHasAndNoTimePasses) {

@@ -106,6 +106,9 @@ class Executor {
   static constexpr int64_t kCoarseNanos = 10'000'000;
   virtual Instant CoarseNow() const { return Now(); }
 
+  // What a system draws its chance from: another number each time, unless the executor repeats its runs.
+  virtual uint64_t Seed() = 0;
+
   // Gives the Runnable a turn soon. It must not be scheduled again before that turn has begun, and must stay alive
   // until the turn has ended or the executor has stopped.
   virtual void Schedule(Runnable& runnable) = 0;
@@ -123,11 +126,11 @@ class Executor {
   virtual void Retire() {}
 
   // Runs work that may block (disk, fsync) where it holds up no actor. False: too much waits already or the executor
-  // has stopped; the work was destroyed without being run.
+  // has stopped; the work was destroyed without being run. An exception that leaves it is logged.
   [[nodiscard]] virtual bool RunBlocking(absl::AnyInvocable<void()> work) = 0;
 
   // Calls back at `when` or soon after, once, on a thread that all timers share: the callback must be short and must
-  // not block. Never is allowed and never comes.
+  // not block; an exception is logged. Never is allowed and never comes.
   virtual TimerId RunAt(Instant when, absl::AnyInvocable<void()> callback) = 0;
 
   // The callback will not start after this, but may be running. False: it has started, was cancelled, or never was.

@@ -6,6 +6,8 @@
 
 namespace troupe::internal {
 
+constinit CallbackGuard then_guard("a callback of Future::Then");
+
 void WaitForBits(std::atomic<uint32_t>& word, uint32_t bits, uint32_t asleep) {
   constexpr std::chrono::microseconds kSpin{50};
   if ((word.load(std::memory_order_acquire) & bits) != 0) return;

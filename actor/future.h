@@ -44,7 +44,8 @@ class [[nodiscard]] Future {
   }
 
   // Calls back once with the outcome, on the thread that brings it, or here and now when it is there already. The
-  // callback must not throw, block or Wait. In an actor use Context::Then, which comes back in the actor's own turn.
+  // callback must not block or Wait; an exception is logged. In an actor use Context::Then, which comes back in the
+  // actor's own turn.
   template <typename F>
   void Then(F callback) && {
     state_->Then(std::make_unique<internal::WaiterOf<R, F>>(std::move(callback)));

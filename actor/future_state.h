@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "actor/block_pool.h"
+#include "actor/callback_guard.h"
 #include "actor/executor.h"
 #include "actor/time.h"
 
@@ -48,13 +49,15 @@ class Waiter : public Pooled {
   virtual void Answer(Outcome<R> outcome) = 0;
 };
 
+extern constinit CallbackGuard then_guard;
+
 template <typename R, typename F>
 class WaiterOf final : public Waiter<R> {
  public:
   explicit WaiterOf(F callback) : callback_(std::move(callback)) {}
   void Answer(Outcome<R> outcome) override {
     std::unique_ptr<WaiterOf> self(this);
-    callback_(std::move(outcome));
+    then_guard.Run([&] { callback_(std::move(outcome)); });
   }
 
  private:

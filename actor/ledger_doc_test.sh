@@ -11,7 +11,7 @@ readonly page=docs/actors.md
 readonly test_name='(?<=\x60)[A-Z]\w*\.[A-Z]\w*(?=\x60)'
 
 # Group and its number of rows.
-readonly groups=('1.:30' '2.:11' '3.:4' '4.:10' '5.:9' '6.:5' '10.:5' '11.:5' '13.:3' 'C:34' 'G:39')
+readonly groups=('1.:30' '2.:11' '3.:4' '4.:10' '5.:9' '6.:5' '10.:5' '11.:5' '13.:3' 'C:34' 'G:50')
 
 # Prints what is wrong with the page; $1 holds the names of all tests, a line each.
 objections() {
@@ -32,9 +32,9 @@ objections() {
   done < <(test_names actor/ledger_*_test.cc)
 }
 
-# Suite.Name of each test in the files. A name too long for its line stands on the next.
+# Suite.Name of each test in the files that is not commented out. A name too long for its line stands on the next.
 test_names() {
-  cat "$@" | tr '\n' ' ' | grep -oE '\bTEST(_F|_P)?\( *[A-Za-z0-9_]+, *[A-Za-z0-9_]+ *\)' |
+  sed 's,//.*,,' "$@" | tr '\n' ' ' | grep -oE '\bTEST(_F|_P)?\( *[A-Za-z0-9_]+, *[A-Za-z0-9_]+ *\)' |
     sed -E 's/^TEST(_F|_P)?\( *//; s/, */./; s/ *\)$//'
 }
 

@@ -6,6 +6,7 @@
 
 #include "actor/actor.h"
 #include "actor/deterministic_executor.h"
+#include "actor/log_lines.h"
 #include "actor/placed_executor.h"
 #include "actor/recipient.h"
 #include "actor/test_actors.h"
@@ -17,8 +18,10 @@ namespace troupe {
 namespace {
 
 using ::testing::AnyOf;
+using testing::Crash;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::LogLines;
 using testing::Note;
 using testing::Notebook;
 using testing::ReadNotes;
@@ -132,6 +135,28 @@ TEST(DeadLetterTest, AnAskThatIsOneIsAnsweredWithTheReason) {
   Future<void> unread = notebook.Ask(Note{"unread"});
   EXPECT_TRUE(absl::IsResourceExhausted(test.Await(notebook.Ask(Note{"refused"}))));
   EXPECT_TRUE(test.Await(std::move(unread)).ok());
+}
+
+TEST(DeadLetterTest, WhatStillWaitsWhenTheSystemIsDestroyedIsAnsweredAndLoggedButNotShownToTheHook) {
+  LogLines log;
+  int shown = 0;
+  auto [answer, reply] = MakeFuture<std::vector<std::string>>();
+  {
+    TestSystem test;
+    test.system.OnDeadLetter([&](const DeadLetter&) { ++shown; });
+    Address<Notebook> notebook = test.system.Spawn<Notebook>(
+        SpawnOptions{.restart_backoff = {.initial = absl::Hours(1), .max = absl::Hours(1)}});
+    notebook.Tell(Crash{});
+    test.Settle();
+    notebook.Tell(Urgent{"put off until it has restarted"});
+    test.Settle();
+    notebook.Tell(Note{"in the mailbox"});
+    notebook.Forward(ReadNotes{}, std::move(reply));
+    log.Take();
+  }
+  EXPECT_TRUE(absl::IsUnavailable(std::move(answer).Wait().status()));
+  EXPECT_EQ(shown, 0);
+  EXPECT_THAT(log.Take(), ElementsAre("dead letters: 3 still waited when the system was destroyed"));
 }
 
 // What the threads promise. Each of these runs on real ones.

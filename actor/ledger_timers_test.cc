@@ -160,6 +160,37 @@ TEST_F(TickerTest, AStoppedActorsTimersAreGoneFromTheClock) {
   EXPECT_EQ(test_.simulator.steps(), steps);
 }
 
+// A message of which it can be seen whether anybody still has it.
+struct HoldIt {
+  std::shared_ptr<int> held;
+};
+struct Again {
+  std::shared_ptr<int> held;
+  Duration in;
+  bool cancel;
+};
+class Holder : public Actor<Holder> {
+ public:
+  void Handle(Again again, Context& context) {
+    const TimerId timer = context.After(again.in, HoldIt{std::move(again.held)});
+    if (again.cancel) context.Cancel(timer);
+  }
+  void Handle(HoldIt, Context&) {}
+};
+
+TEST_F(TickerTest, OneThatHasComeOrWasCancelledLeavesNothingBehind) {
+  auto held = std::make_shared<int>(0);
+  Address<Holder> holder = test_.system.Spawn<Holder>();
+  holder.Tell(Again{held, absl::Hours(1), /*cancel=*/true});
+  test_.Settle();
+  EXPECT_EQ(held.use_count(), 1);
+  holder.Tell(Again{held, absl::Hours(1), /*cancel=*/false});
+  test_.Settle();
+  EXPECT_EQ(held.use_count(), 2);
+  test_.RunFor(absl::Hours(1));
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 // A message that cannot be copied a second time.
 struct Brittle {
   explicit Brittle(int* copies) : copies(copies) {}

@@ -92,7 +92,7 @@ class LocalCell : public Cell, public Runnable {
   // Ends the actor once it has handled the user messages that wait now, before any that come later. A restart goes on
   // with them; a Stop does not wait for them.
   void Drain();
-  // Ends the actor without hooks, when the executor has stopped for good.
+  // Ends the actor without hooks, when the executor has stopped for good. The mail that waits becomes dead letters.
   void Abandon();
 
   void RunTurn(int max_messages) override;
@@ -196,6 +196,7 @@ class LocalCell : public Cell, public Runnable {
   void HandleEnvelope(std::unique_ptr<Envelope> envelope);
   // Until it runs.
   void Defer(std::unique_ptr<Envelope> envelope);
+  void BuryDeferred();
   // What another actor or thread has sent, as against the actor's own timers and notices.
   void HandleMail(std::unique_ptr<Envelope> envelope) {
     HandleEnvelope(std::move(envelope));

@@ -24,6 +24,7 @@ class PlacedExecutor : public Executor {
   Instant Now() const override { return home_.Now(); }
   Instant CoarseNow() const override { return home_.CoarseNow(); }
   absl::Time WallTime() const override { return home_.WallTime(); }
+  uint64_t Seed() override { return home_.Seed(); }
   [[nodiscard]] bool RunBlocking(absl::AnyInvocable<void()> work) override {
     return home_.RunBlocking(std::move(work));
   }

@@ -15,10 +15,11 @@
 //     ...
 //
 // A state is a movable struct with what belongs to it; what belongs to the whole actor is in the actor. The messages
-// that some state handles are the actor's messages, checked as everywhere; a handler has one of the forms of Handle,
-// with the state before the message, and may be a coroutine. What a state leaves out meets its kUnhandled. There is no
-// table: the states are a std::variant, and a message costs a switch over them. The model is Erlang's gen_statem with
-// state functions, its postponing of events included.
+// that some state handles are the actor's messages, checked as everywhere; a handler takes the state and then what a
+// Handle takes, one message and the Reply if it wants, and may be a coroutine. It may not take a Batch: no `On` that
+// does is ever called. What a state leaves out meets its kUnhandled. There is no table: the states are a std::variant,
+// and a message costs a switch over them. The model is Erlang's gen_statem with state functions, its postponing of
+// events included.
 //
 // The actor must not define Handle itself, which would hide this class's: a handler for all states takes `auto&`.
 #ifndef TROUPE_ACTOR_STATE_MACHINE_H_

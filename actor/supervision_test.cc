@@ -3,6 +3,7 @@
 
 #include "actor/actor.h"
 #include "actor/test_actors.h"
+#include "actor/thread_executor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -268,6 +269,55 @@ TEST(SupervisionTest, TheBackoffGrowsToItsMaximumForAnActorThatKeepsFailing) {
   // 1 2 4 8 16 and then 30 s each, cut by up to a fifth.
   EXPECT_GE(attempts, 20);
   EXPECT_LE(attempts, 32);
+}
+
+TEST(SupervisionTest, AfterAnIncarnationThatLastedTheBackoffBeginsAnew) {
+  TestSystem test;
+  std::vector<std::string> log;
+  constexpr RestartLimit kLimit{.max_restarts = 10, .within = absl::Minutes(1)};
+  Address<Notebook> notebook = test.system.Spawn<Notebook>(
+      SpawnOptions{.restart_limit = kLimit, .restart_backoff = {.initial = absl::Seconds(1), .max = absl::Seconds(30)}},
+      &log);
+  auto wait_after_failure = [&] {
+    notebook.Tell(Crash{});
+    test.Settle();
+    const Instant failed = test.simulator.Now();
+    const size_t lines = log.size();
+    test.RunUntil([&] { return log.size() > lines; }, absl::Minutes(1));
+    return test.simulator.Now() - failed;
+  };
+  for (int failure = 1; failure <= 3; ++failure) wait_after_failure();
+  EXPECT_GE(wait_after_failure(), absl::Seconds(8) * 0.8);
+  test.RunFor(kLimit.within);
+  EXPECT_LE(wait_after_failure(), absl::Seconds(1));
+  EXPECT_EQ(test.system.stats().restarts, 5u);
+}
+
+// The waits of a system with this executor, each cut by chance.
+std::vector<Duration> Waits(ActorSystem& system) {
+  std::vector<Duration> waits;
+  for (int i = 0; i < 5; ++i) {
+    waits.push_back(system.RestartDelay({.initial = absl::Seconds(1), .max = absl::Seconds(1)}, 1));
+  }
+  return waits;
+}
+
+TEST(BackoffTest, TheChanceInItIsTheSeedsInTheSimulatorAndAnotherOneInEachProcess) {
+  auto simulated = [](uint64_t seed) {
+    TestSystem test(seed);
+    return Waits(test.system);
+  };
+  EXPECT_EQ(simulated(1), simulated(1));
+  EXPECT_NE(simulated(1), simulated(2));
+  Simulator simulator(1);
+  DeterministicExecutor one(simulator, 1), two(simulator, 2);
+  EXPECT_NE(one.Seed(), two.Seed());
+  auto threaded = [] {
+    ThreadExecutor executor({.workers = 1});
+    ActorSystem system(executor);
+    return Waits(system);
+  };
+  EXPECT_NE(threaded(), threaded());
 }
 
 struct WatchThis {

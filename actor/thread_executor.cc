@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,7 +72,7 @@ ThreadExecutor::ThreadExecutor(ThreadExecutorOptions options)
     threads_.emplace_back([this] {
       absl::AnyInvocable<void()> work;
       while (blocking_.Pop(work)) {
-        work();
+        blocking_guard_.Run(work);
         work = nullptr;
       }
     });
@@ -87,6 +88,11 @@ ThreadExecutor::~ThreadExecutor() { Stop(); }
 // What std::chrono::steady_clock reads.
 Instant ThreadExecutor::Now() const { return ReadClock(CLOCK_MONOTONIC); }
 Instant ThreadExecutor::CoarseNow() const { return ReadClock(CLOCK_MONOTONIC_COARSE); }
+
+uint64_t ThreadExecutor::Seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
 
 absl::StatusOr<Executor*> ThreadExecutor::Place(const Dispatch& dispatch) {
   if (dispatch.where() == Dispatch::Where::kShared) return this;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "actor/callback_guard.h"
 #include "actor/executor.h"
 #include "actor/placed_executor.h"
 #include "actor/stall_detector.h"
@@ -53,6 +54,7 @@ class ThreadExecutor final : public Executor {
   Instant Now() const override;
   Instant CoarseNow() const override;
   absl::Time WallTime() const override { return absl::Now(); }
+  uint64_t Seed() override;
   void Schedule(Runnable& runnable) override { workers_.Schedule(runnable); }
   void AtEndOfTurn(std::shared_ptr<EndOfTurnHook> hook) override { workers_.AtEndOfTurn(std::move(hook)); }
   absl::StatusOr<Executor*> Place(const Dispatch& dispatch) override;
@@ -93,6 +95,7 @@ class ThreadExecutor final : public Executor {
   std::vector<std::unique_ptr<PoolExecutor>> pools_;  // fixed at construction
   PinnedThreads pinned_;
   Queue<absl::AnyInvocable<void()>> blocking_;
+  internal::CallbackGuard blocking_guard_{"blocking work"};
 
   // Of the timers' thread, once set.
   internal::StallDetector stall_detector_;

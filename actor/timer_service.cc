@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "actor/callback_guard.h"
+
 namespace troupe {
 
 struct alignas(64) internal::TimerShard {
@@ -15,6 +17,10 @@ struct alignas(64) internal::TimerShard {
   TimerWheel wheel;
   std::unordered_map<uint64_t, TimerService::Callback*> callbacks;  // with a reference each
 };
+
+namespace {
+constinit internal::CallbackGuard timer_guard("a timer's callback");
+}  // namespace
 
 // Of RunAt. Whoever takes it out of its shard's map decides whether it runs.
 class TimerService::Callback final : public Deadline {
@@ -27,7 +33,7 @@ class TimerService::Callback final : public Deadline {
       std::lock_guard lock(home_.mutex);
       if (home_.callbacks.erase(id) == 0) return;
     }
-    if (absl::IsDeadlineExceeded(status)) callback_();
+    if (absl::IsDeadlineExceeded(status)) timer_guard.Run(callback_);
     Unref();
   }
 

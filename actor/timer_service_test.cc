@@ -128,6 +128,18 @@ TEST_F(TimerServiceTest, CallbacksComeInOrderAndACancelledOneNeverAndOnceOnly) {
   EXPECT_FALSE(timers_.Cancel(0));
 }
 
+TEST_F(TimerServiceTest, ALongTimerThatIsCancelledLeavesNothingBehind) {
+  Alarm alarm;
+  auto held = std::make_shared<int>(0);
+  ASSERT_TRUE(timers_.Arm(alarm, start_ + absl::Hours(24 * 365)));
+  const auto callback = timers_.RunAt(start_ + absl::Hours(24), [held] {});
+  EXPECT_NE(timers_.Earliest(), Instant::Never());
+  EXPECT_TRUE(timers_.Cancel(callback));
+  TimerService::Disarm(alarm);
+  EXPECT_EQ(timers_.Earliest(), Instant::Never());
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 // One of a million: no more than what every deadline has, and a number.
 class Numbered final : public Deadline {
  public:

@@ -33,13 +33,13 @@ std::string WithoutUnit(const std::string& name) { return name.substr(0, name.rf
 
 absl::Status Measure(const Setting& setting, Measured& measured) {
   const Program& program = measured.program;
-  absl::StatusOr<double> ours = program.run(setting);
+  absl::StatusOr<double> ours = RunProgram(program, setting);
   if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ": ", ours.status().message()));
   measured.figures.ours.push_back(*ours);
   if (!program.one_worker) return absl::OkStatus();
   Setting one_worker = setting;
   one_worker.workers = 1;
-  ours = program.run(one_worker);
+  ours = RunProgram(program, one_worker);
   if (!ours.ok()) return absl::InternalError(absl::StrCat(program.name, ", one worker: ", ours.status().message()));
   measured.figures.one_worker.push_back(*ours);
   return absl::OkStatus();
@@ -49,7 +49,7 @@ absl::Status MeasurePeer(const Peer& peer, double seconds, bool first_run, std::
   std::vector<std::string> programs;
   for (const Measured& measured : all) {
     const std::string& name = measured.program.peers_name;
-    if (measured.program.once && !first_run) continue;
+    if (measured.program.own_process && !first_run) continue;
     if (std::find(peer.programs.begin(), peer.programs.end(), name) != peer.programs.end()) programs.push_back(name);
   }
   absl::StatusOr<std::map<std::string, double>> figures = RunPeer(peer, programs, seconds);
@@ -105,13 +105,19 @@ absl::StatusOr<Report> RunActorsBenchmark(const BenchConfig& config, const std::
     for (const Program& program : programs) all.emplace_back(program);
   }
   const std::vector<Peer> peers = config.peers.empty() ? std::vector<Peer>() : bench::PeersIn(config.peers);
+  for (Measured& measured : all) {
+    for (int run = 0; run < runs && measured.program.own_process; ++run) {
+      if (stop) return absl::CancelledError("interrupted");
+      if (absl::Status status = Measure(setting, measured); !status.ok()) return status;
+    }
+  }
   // While ours run, whatever else does is foreign.
   std::vector<double> foreign;
   for (int run = 0; run < runs; ++run) {
     ForeignCpu foreign_cpu({});
     for (Measured& measured : all) {
       if (stop) return absl::CancelledError("interrupted");
-      if (measured.program.once && run > 0) continue;
+      if (measured.program.own_process) continue;
       if (absl::Status status = Measure(setting, measured); !status.ok()) return status;
     }
     foreign.push_back(foreign_cpu.Percent());

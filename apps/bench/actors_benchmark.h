@@ -20,7 +20,7 @@ namespace troupe {
 //   actors.counting_1.per_s        messages of one sender to one counter (actors.counting_8.per_s: of eight)
 //   actors.spawn_stop.per_s        actors spawned by another, each told one message, at which it stops
 //   actors.idle.bytes              resident memory of one of a million actors that have handled a message and wait, its
-//                                  own 8 bytes of state apart; measured once
+//                                  own 8 bytes of state apart; each run in a process of its own, the peers' once
 //   actors.ask.us                  a round trip between actors, one after the other
 //   actors.ask_outside.us          a round trip of a thread outside, one after the other
 //   actors.ask_outside_sparse.us   the median of such, when one comes every millisecond

@@ -159,7 +159,7 @@ absl::StatusOr<double> IdleCpuPercent(const Setting& setting) {
   std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 1));
   const double cpu = CpuSeconds();
   const double begin = NowInSeconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 5));
+  std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 2));
   return 100 * (CpuSeconds() - cpu) / (NowInSeconds() - begin);
 }
 
@@ -230,12 +230,10 @@ absl::StatusOr<double> SpeedUpOf5Micros(const Setting& setting) { return SpeedUp
 
 std::vector<Program> FigurePrograms() {
   return {
-      // First, while the process holds no memory that they could use.
       {.name = "actors.idle.bytes",
        .unit = "bytes",
        .run = IdleBytes,
-       .one_worker = false,
-       .once = true,
+       .own_process = true,
        .must = 300,
        .peers_name = "idle"},
       {.name = "actors.ping_pong.ns",
@@ -285,7 +283,7 @@ std::vector<Program> FigurePrograms() {
        .less_is_better = false,
        .one_worker = false,
        .must = 1.7},
-      {.name = "actors.idle_cpu.percent", .unit = "%", .run = IdleCpuPercent, .one_worker = false, .must = 0.1},
+      {.name = "actors.idle_cpu.percent", .unit = "%", .run = IdleCpuPercent, .must = 0.1},
   };
 }
 

@@ -1,9 +1,11 @@
 #include "apps/bench/actors_harness.h"
 
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <fstream>
 
 namespace troupe::bench {
@@ -24,6 +26,25 @@ double ResidentBytes() {
   int64_t size = 0, resident = 0;
   statm >> size >> resident;
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+absl::StatusOr<double> RunProgram(const Program& program, const Setting& setting) {
+  if (!program.own_process) return program.run(setting);
+  int ends[2];
+  if (pipe(ends) != 0) return absl::InternalError("no pipe to a process of its own");
+  const pid_t child = fork();
+  if (child == 0) {
+    const double figure = program.run(setting).value_or(NAN);
+    const bool written = write(ends[1], &figure, sizeof(figure)) == sizeof(figure);
+    _exit(written ? 0 : 1);
+  }
+  close(ends[1]);
+  double figure = NAN;
+  const bool read_all = child > 0 && read(ends[0], &figure, sizeof(figure)) == sizeof(figure);
+  close(ends[0]);
+  if (child > 0) waitpid(child, nullptr, 0);
+  if (!read_all || std::isnan(figure)) return absl::InternalError("failed in a process of its own");
+  return figure;
 }
 
 namespace {

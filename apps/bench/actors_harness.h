@@ -31,14 +31,18 @@ struct Program {
   bool less_is_better = true;
   // Whether one worker alone makes sense.
   bool one_worker = true;
-  // Measured once and not for each run, since it takes long.
-  bool once = false;
+  // Each run is a process of its own, since memory that others have used and freed would count as free of cost. All of
+  // them come before the other programs. The peers' figure is that of one run, since it takes long.
+  bool own_process = false;
   // What must be reached: the figure itself, or in its place so many times as good as the better peer. 0: none.
   double must = 0;
   double must_ratio = 0;
   // The peers' program of the same kind; empty: they have none.
   std::string peers_name = "";
 };
+
+// The program's figure, if it wants so from a child of this process. That must have no other thread yet.
+absl::StatusOr<double> RunProgram(const Program& program, const Setting& setting);
 
 // In the order in which they run.
 std::vector<Program> FigurePrograms();   // those with something to reach

@@ -151,7 +151,8 @@ class ActorContext {
   }
 
   // Handle(IdleTimeout) is called when nobody has sent the actor anything for this long, and again after each further
-  // such time, until it is cancelled or the incarnation ends. The actor's own timers and notices do not count.
+  // such time, until it is cancelled or the incarnation ends. The actor's own timers and notices do not count; while a
+  // coroutine of its handlers waits it is not idle.
   void SetIdleTimeout(Duration limit) requires Handles<A, IdleTimeout> {
     cell_.SetIdleTimeout(limit, []() -> std::unique_ptr<Envelope> {
       return std::make_unique<HandlerEnvelope<A, IdleTimeout>>(IdleTimeout{});

@@ -175,8 +175,9 @@ void LocalCell::ArmIdleTimer() {
 void LocalCell::FireIdleTimer(uint64_t number) {
   if (!running() || !notes_activity_ || toolbox().idle_number != number) return;
   internal::CellToolbox::Idle& idle = toolbox().idle;
-  // Mail that waits has not been handled because its worker was busy, not because there is none.
-  if (mailbox_.depth() > 0) NoteActivity();
+  // Mail that waits has not been handled because its worker was busy or a coroutine lets none in, not because there is
+  // none. A coroutine that waits is at work, and its end is activity.
+  if (mailbox_.depth() > 0 || !relations_->suspended.empty()) NoteActivity();
   const Instant now = executor_.Now();
   const bool idled = now - idle.last_active >= idle.limit;
   if (idled) idle.last_active = now;

@@ -57,7 +57,7 @@ class ActorContext {
 
   // Handle(Terminated) will be called exactly once when `other` has terminated, also if it has already. Watching
   // twice is watching once; Unwatch takes it back, even a notice that is on its way. Watches end with their
-  // incarnation.
+  // incarnation, and those of its children when it drains and these do.
   template <typename B>
   void Watch(const Address<B>& other) {
     WatchCell(other.cell());

@@ -68,7 +68,7 @@ class ActorContext {
 
   // Handle(Terminated) will be called exactly once when `other` has terminated, also if it has already. Watching
   // twice is watching once; Unwatch takes it back, even a notice that is on its way. Watches end with their
-  // incarnation.
+  // incarnation, and those of its children when it drains and these do.
   template <typename B>
   void Watch(const Address<B>& other) {
     WatchCell(other.cell());
@@ -163,7 +163,8 @@ class ActorContext {
   }
 
   // Handle(IdleTimeout) is called when nobody has sent the actor anything for this long, and again after each further
-  // such time, until it is cancelled or the incarnation ends. The actor's own timers and notices do not count.
+  // such time, until it is cancelled or the incarnation ends. The actor's own timers and notices do not count; while a
+  // coroutine of its handlers waits it is not idle.
   void SetIdleTimeout(Duration limit) requires Handles<A, IdleTimeout> {
     cell_.SetIdleTimeout(limit, []() -> std::unique_ptr<Envelope> {
       return std::make_unique<HandlerEnvelope<A, IdleTimeout>>(IdleTimeout{});

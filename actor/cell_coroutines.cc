@@ -110,6 +110,7 @@ std::unique_ptr<Envelope> LocalCell::TakeSuspended(internal::TaskRun& run) {
   if (run.place < suspended.size()) suspended[run.place]->task()->place = run.place;
   user_lane_shut_ = suspended.size() >= relations_->most_suspended;
   if (relations_->toolbox != nullptr) PostReplay();
+  if (notes_activity_) NoteActivity();
   return taken;
 }
 

@@ -44,6 +44,7 @@ struct CellSiblings {
 // What most actors never have.
 struct CellRelations {
   std::map<ActorId, std::shared_ptr<LocalCell>> children;
+  ActorId last_drained;  // of the children: it and those before it drain because their parent does
   std::map<ActorId, std::shared_ptr<Cell>> watchers;
   std::map<ActorId, CellWatch> watching;
   TimerTable timers;

@@ -177,8 +177,9 @@ void LocalCell::OnChildTerminated(ActorId child, absl::Status escalated) {
     HandleFailure(std::move(escalated));
     if (!running()) return;
   }
-  if (running()) return ContinueSiblings();
-  ContinueWhenChildless();
+  if (!running()) return ContinueWhenChildless();
+  ContinueSiblings();
+  if (draining_) PostReplay();
 }
 
 void LocalCell::ContinueWhenChildless() {

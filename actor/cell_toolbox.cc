@@ -23,6 +23,15 @@ std::unique_ptr<Envelope> PopEnvelope(ItemQueue& queue) {
   return std::unique_ptr<Envelope>(static_cast<Envelope*>(queue.Pop().release()));
 }
 
+// Those that have come since the last call: each drains once.
+void DrainChildren(internal::CellRelations& relations) {
+  for (auto child = relations.children.upper_bound(relations.last_drained); child != relations.children.end();
+       ++child) {
+    child->second->Drain();
+    relations.last_drained = child->first;
+  }
+}
+
 }  // namespace
 
 absl::Status LocalCell::Stash(std::unique_ptr<Envelope> envelope, size_t limit) {
@@ -76,8 +85,9 @@ void LocalCell::Replay() {
   if (!user_lane_open()) return;  // a coroutine's end goes on with it, or the next incarnation, or the actor's end
   if (!tools.replay.empty()) HandleMail(PopEnvelope(tools.replay));
   if (!running()) return;
-  if (tools.replay.empty() && draining_ && relations_->suspended.empty()) return BeginStop(absl::OkStatus());
-  PostReplay();
+  if (!tools.replay.empty() || !draining_ || !relations_->suspended.empty()) return PostReplay();
+  if (childless()) return BeginStop(absl::OkStatus());
+  DrainChildren(*relations_);  // the end of each comes back here
 }
 
 void LocalCell::Drain() {
@@ -175,8 +185,9 @@ void LocalCell::ArmIdleTimer() {
 void LocalCell::FireIdleTimer(uint64_t number) {
   if (!running() || !notes_activity_ || toolbox().idle_number != number) return;
   internal::CellToolbox::Idle& idle = toolbox().idle;
-  // Mail that waits has not been handled because its worker was busy, not because there is none.
-  if (mailbox_.depth() > 0) NoteActivity();
+  // Mail that waits has not been handled because its worker was busy or a coroutine lets none in, not because there is
+  // none. A coroutine that waits is at work, and its end is activity.
+  if (mailbox_.depth() > 0 || !relations_->suspended.empty()) NoteActivity();
   const Instant now = executor_.Now();
   const bool idled = now - idle.last_active >= idle.limit;
   if (idled) idle.last_active = now;

@@ -29,6 +29,8 @@ void LocalCell::NotifyTerminated(ActorId who, absl::Status reason) {
     watching.erase(watched);
     // The incarnation that watched is on its way out, and the next one did not ask.
     if (!running()) return;
+    // Nor is the end of a child that drains with it a reason to spawn another.
+    if (who <= relations_->last_drained && relations_->children.contains(who)) return;
     HandleEnvelope(maker(Terminated{who, reason}));
   });
 }

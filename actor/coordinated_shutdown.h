@@ -2,7 +2,7 @@
 //
 //   troupe::CoordinatedShutdown shutdown(system);
 //   shutdown.AddTask(kStopTakingWork, "close the port", [&] { return listener.Ask(Close{}); });  // a Future<void>
-//   shutdown.DrainActor(kDrain, orders);                           // handles the mail that waits, then stops
+//   shutdown.DrainActor(kDrain, orders);                           // it and its children handle what waits
 //   shutdown.AddBlockingTask(kAfterActors, "flush the log", [&] { return log.Flush(); });        // an absl::Status
 //   ...
 //   troupe::ShutdownReport report = shutdown.Run();                // from main, when a signal has come
@@ -80,8 +80,10 @@ class CoordinatedShutdown {
   absl::Status StopActor(std::string_view phase, const Address<A>& actor) {
     return AddActor(phase, actor.cell(), /*drained=*/nullptr);
   }
-  // The actor first handles the messages that wait at the phase's begin; at the phase's end it is told to stop all the
-  // same. Of this process only, else kInvalidArgument.
+  // The actor first handles the messages that wait at the phase's begin. Then its children handle those that wait for
+  // them, side by side, and theirs in turn; what they send each other then comes too late. It stops after the last of
+  // them, of whose ends it gets no Terminated. At the phase's end it is told to stop all the same. Of this process
+  // only, else kInvalidArgument.
   template <typename A>
   absl::Status DrainActor(std::string_view phase, const Address<A>& actor) {
     auto cell = std::dynamic_pointer_cast<LocalCell>(actor.cell());

@@ -1,6 +1,7 @@
 // A system that ends in phases: their order, their deadlines, and what the report says.
 #include "actor/coordinated_shutdown.h"
 
+#include <algorithm>
 #include <future>
 #include <stdexcept>
 #include <string>
@@ -25,6 +26,7 @@ using ::testing::IsEmpty;
 using testing::Note;
 using testing::Notebook;
 using testing::TestSystem;
+using testing::Urgent;
 
 // Writes down what it handles, and its end.
 struct BecomeSlow {};
@@ -225,6 +227,125 @@ TEST_F(CoordinatedShutdownTest, ARestartWhileDrainingLetsNoLaterMailIn) {
   worker.Tell(Note{"late"});
   EXPECT_TRUE(Run().ok());
   EXPECT_THAT(log, ElementsAre("worker crashes", "worker 1", "worker stops"));
+}
+
+// Routes its notes to two children: foremen too while `levels` are left, then workers. An urgent one goes to a child of
+// its own.
+class Foreman : public Actor<Foreman> {
+ public:
+  Foreman(int levels, SpawnOptions workers, std::vector<std::string>* log)
+      : levels_(levels), workers_(std::move(workers)), log_(log) {}
+  void Started(Context& context) {
+    for (const char* name : {"left", "right"}) {
+      if (levels_ > 0) {
+        children_.push_back(context.Spawn<Foreman>(levels_ - 1, workers_, log_));
+      } else {
+        children_.push_back(SpawnWorker(name, context));
+      }
+    }
+  }
+  void Handle(Note note, Context&) { children_[next_++ % 2].Tell(std::move(note)); }
+  void Handle(Urgent urgent, Context& context) { SpawnWorker("extra", context).Tell(Note{urgent.text}); }
+  // To the left child, which must be a worker.
+  std::string Handle(Crash, Context&) {
+    left_worker_.Tell(Crash{});
+    return "";
+  }
+  void Handle(Terminated, Context& context) { SpawnWorker("replacement", context); }
+  void Stopping(Context&) { log_->push_back("foreman stops"); }
+
+ private:
+  Address<Worker> SpawnWorker(std::string name, Context& context) {
+    auto worker = context.Spawn<Worker>(workers_, std::move(name), log_);
+    context.Watch(worker);
+    if (!left_worker_) left_worker_ = worker;
+    return worker;
+  }
+
+  const int levels_;
+  const SpawnOptions workers_;
+  std::vector<std::string>* log_;
+  std::vector<Recipient<Note>> children_;
+  Address<Worker> left_worker_;
+  size_t next_ = 0;
+};
+
+TEST_F(CoordinatedShutdownTest, DrainingHandlesWhatWasRoutedToChildrenBeforeTheParentStops) {
+  Address<Foreman> foreman = test.system.Spawn<Foreman>(0, SpawnOptions{}, &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+  for (const char* text : {"1", "2", "3", "4"}) foreman.Tell(Note{text});
+  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(log.back(), "foreman stops");
+  log.pop_back();
+  EXPECT_THAT(log,
+              ::testing::UnorderedElementsAre("left 1", "right 2", "left 3", "right 4", "left stops", "right stops"));
+  EXPECT_EQ(test.system.stats().dead_letters, 0u);
+}
+
+TEST(CoordinatedShutdownSeedsTest, DrainingReachesTheChildrenOfChildrenInEveryOrder) {
+  testing::RunSeeds(100, [](TestSystem& test) {
+    std::vector<std::string> log;
+    CoordinatedShutdown shutdown(test.system);
+    Address<Foreman> foreman = test.system.Spawn<Foreman>(2, SpawnOptions{}, &log);
+    ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+    for (int i = 0; i < 20; ++i) foreman.Tell(Note{"done"});
+    test.simulator.RunFor(absl::Microseconds(1));
+    for (int i = 0; i < 20; ++i) foreman.Tell(Note{"done"});
+    shutdown.Begin();
+    ASSERT_TRUE(test.RunUntil([&] { return shutdown.report().has_value(); }, absl::Hours(1)));
+    EXPECT_TRUE(shutdown.report()->ok());
+    EXPECT_EQ(std::count(log.begin(), log.end(), "left done") + std::count(log.begin(), log.end(), "right done"), 40);
+    EXPECT_EQ(test.system.stats().dead_letters, 0u);
+  });
+}
+
+TEST_F(CoordinatedShutdownTest, AChildThatRestartsWhileItDrainsHandlesTheRestAndItsParentWaits) {
+  const SpawnOptions slow_to_restart{.restart_backoff = {.initial = absl::Seconds(2)}};
+  Address<Foreman> foreman = test.system.Spawn<Foreman>(0, slow_to_restart, &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+  foreman.Tell(Crash{});
+  foreman.Tell(Note{"1"});  // to the left one too
+  const Instant begin = test.simulator.Now();
+  EXPECT_TRUE(Run().ok());
+  EXPECT_GE(test.simulator.Now() - begin, absl::Seconds(1));
+  EXPECT_THAT(log, ElementsAre("right stops", "left crashes", "left 1", "left stops", "foreman stops"));
+}
+
+TEST_F(CoordinatedShutdownTest, AChildThatEscalatesWhileItDrainsRestartsItsParentWhichEndsAllTheSame) {
+  Address<Foreman> foreman = test.system.Spawn<Foreman>(0, SpawnOptions{.on_failure = OnFailure::kEscalate}, &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+  foreman.Tell(Crash{});
+  EXPECT_TRUE(Run().ok());
+  EXPECT_EQ(log.back(), "foreman stops");
+  EXPECT_EQ(std::count(log.begin(), log.end(), "right stops"), 2) << "one in each incarnation of its parent";
+}
+
+TEST_F(CoordinatedShutdownTest, AStopInTheMidstOfDrainingChildrenWaitsForNoneOfTheirMail) {
+  const SpawnOptions slow_to_restart{.restart_backoff = {.initial = absl::Seconds(60), .max = absl::Seconds(60)}};
+  Address<Foreman> foreman = test.system.Spawn<Foreman>(0, slow_to_restart, &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+  foreman.Tell(Crash{});
+  foreman.Tell(Note{"never"});
+  shutdown.Begin();
+  test.simulator.RunFor(absl::Seconds(1));
+  EXPECT_THAT(log, ::testing::UnorderedElementsAre("left crashes", "right stops"));
+  foreman.Stop();
+  test.Settle();
+  EXPECT_EQ(log.back(), "foreman stops");
+  EXPECT_FALSE(foreman.alive());
+  EXPECT_EQ(test.system.stats().dead_letters, 1u);
+}
+
+TEST_F(CoordinatedShutdownTest, AChildSpawnedWhileTheOthersDrainHandlesItsMailAndReplacesNoneThatEnded) {
+  const SpawnOptions slow_to_restart{.restart_backoff = {.initial = absl::Seconds(2)}};
+  Address<Foreman> foreman = test.system.Spawn<Foreman>(0, slow_to_restart, &log);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, foreman).ok());
+  foreman.Tell(Crash{});
+  shutdown.Begin();
+  test.simulator.RunFor(absl::Milliseconds(500));
+  foreman.Tell(Urgent{"1"});
+  EXPECT_TRUE(Run().ok());
+  EXPECT_THAT(log, ElementsAre("right stops", "left crashes", "extra 1", "left stops", "extra stops", "foreman stops"));
 }
 
 TEST_F(CoordinatedShutdownTest, WhoDoesNotDrainInTimeIsStoppedAndNamed) {

@@ -20,9 +20,11 @@
 
 namespace troupe {
 
-// All members of a group at one moment, ascending by id: what a follower is told.
+// All members of a group at one moment, ascending by id: what a follower is told. A control message, so that a full
+// mailbox does not leave a follower with what was once true.
 template <typename A>
 struct GroupMembers {
+  static constexpr bool kControl = true;
   std::string key;
   std::vector<Address<A>> members;
 };
@@ -32,8 +34,8 @@ struct GroupsStats {
   size_t actors = 0;  // members and followers, each counted once
 };
 
-//   Ordering: what one follower is told about one group is in the order of the changes, each the whole truth: one that
-//             a full mailbox refuses is made good by the next.
+//   Ordering: what one follower is told about one group is in the order of the changes, one notice for each, each the
+//             whole truth.
 //   Limits:   a key has 1 to 255 bytes (else kInvalidArgument); groups and members have no limit but the number of
 //             actors, since who terminates is removed everywhere.
 //   Lifetime: memberships live as long as the incarnation of this actor, and nothing in it fails.
@@ -75,11 +77,8 @@ class Groups : public Actor<Groups<A>> {
   // kNotFound: it does not follow the group.
   struct Unfollow {
     using Result = void;
-    template <typename B>
-    Unfollow(std::string group, const Address<B>& address) : key(std::move(group)), follower(address.id()) {}
-
     std::string key;
-    ActorId follower;
+    Recipient<GroupMembers<A>> follower;
   };
 
   absl::Status Handle(Join join, Context& context) {
@@ -122,12 +121,12 @@ class Groups : public Actor<Groups<A>> {
   }
 
   absl::Status Handle(Unfollow unfollow, Context& context) {
-    auto known = known_.find(unfollow.follower);
+    auto known = known_.find(unfollow.follower.id());
     if (known == known_.end() || known->second.follows.erase(unfollow.key) == 0) {
       return absl::NotFoundError("no follower of this group");
     }
     Part(known, context);
-    StopTelling(unfollow.key, unfollow.follower);
+    StopTelling(unfollow.key, unfollow.follower.id());
     return absl::OkStatus();
   }
 

@@ -97,6 +97,28 @@ TEST_F(GroupsTest, AFollowerIsToldTheMembersNowAndAfterEachChange) {
   EXPECT_THAT(log_, ElementsAre("novels 1", "novels 2", "novels 1", "novels 0"));
 }
 
+TEST_F(GroupsTest, AFollowerWhoseMailboxIsFullIsToldTheLastChangeToo) {
+  std::vector<std::string> log;
+  Address<Reader> busy = test_.system.Spawn<Reader>(SpawnOptions{.mailbox_capacity = 1}, &log);
+  test_.Settle();
+  test_.Pause(busy);
+  ASSERT_TRUE(Ask(NotebookGroups::Follow("novels", busy)).ok());
+  ASSERT_TRUE(busy.Tell(StopYourself{}));
+  ASSERT_FALSE(busy.Tell(StopYourself{})) << "full";
+  ASSERT_TRUE(Ask(NotebookGroups::Join{"novels", red_}).ok());
+  test_.Settle();
+  test_.Resume(busy);
+  test_.Settle();
+  EXPECT_THAT(log, ElementsAre("novels 0", "novels 1"));
+}
+
+TEST_F(GroupsTest, UnfollowTakesTheRecipientThatFollowTook) {
+  const Recipient<GroupMembers<Notebook>> follower = reader_;
+  ASSERT_TRUE(Ask(NotebookGroups::Follow("novels", follower)).ok());
+  EXPECT_TRUE(Ask(NotebookGroups::Unfollow("novels", follower)).ok());
+  EXPECT_EQ(Ask(NotebookGroups::GetStats{})->actors, 0u);
+}
+
 TEST_F(GroupsTest, WhoUnfollowsOrTerminatesIsToldNoMore) {
   ASSERT_TRUE(Ask(NotebookGroups::Follow("novels", reader_)).ok());
   EXPECT_TRUE(Ask(NotebookGroups::Unfollow("novels", reader_)).ok());

@@ -89,8 +89,9 @@ class LocalCell : public Cell, public Runnable {
   }
   // False: the actor has terminated, and the signal was destroyed unrun.
   bool PostSignal(std::unique_ptr<Signal> signal);
-  // Ends the actor once it has handled the user messages that wait now, before any that come later. A restart goes on
-  // with them; a Stop does not wait for them.
+  // Ends the actor once it has handled the user messages that wait now, before any that come later, and then its
+  // children have handled theirs in the same way; it gets no Terminated of these. A restart goes on with them; a Stop
+  // does not wait for them.
   void Drain();
   // Ends the actor without hooks, when the executor has stopped for good. The mail that waits becomes dead letters.
   void Abandon();

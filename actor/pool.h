@@ -37,8 +37,6 @@ struct PoolOptions {
   // How members are spawned and what their failures do. One that restarts keeps its place and its mailbox; one that
   // terminates is replaced, so often as restart_limit allows a restart, and after that the pool fails in its turn.
   SpawnOptions member = {};
-  // How long a member has for an ask. The asker's own timeout holds besides.
-  Duration ask_timeout = kDefaultAskTimeout;
   // How long a member that a smaller size leaves over may take for what waits in its mailbox.
   Duration drain_timeout = absl::Seconds(5);
   // For kRandom.
@@ -79,9 +77,11 @@ struct CheckDraining {
 
 //   Ordering: what one sender sends reaches a member in that order; between members there is none.
 //   Limits:   the pool's mailbox and the members' are bounded, each in its own way. A member that refuses is not asked
-//             twice: the asker gets the refusal, and a Tell becomes a dead letter.
-//   Asks:     kBroadcast answers when all members have answered, or at the first failure (the others still get the
-//             message); kScatterGather at the first success, or with the last failure when there is none.
+//             twice: the asker gets the refusal, and a Tell becomes a dead letter. So TellWait is no back-pressure: its
+//             OK means that the pool has the message, which a member may still refuse.
+//   Asks:     a member has the time that the asker gave. kBroadcast answers when all members have answered, or at the
+//             first failure (the others still get the message); kScatterGather at the first success, or with the last
+//             failure when there is none.
 template <typename W>
 class Pool : public Actor<Pool<W>> {
  public:
@@ -114,12 +114,13 @@ class Pool : public Actor<Pool<W>> {
     const std::optional<size_t> member = Pick(message);
     if (!member) return Refuse("the message has no RoutingKey, so no hash can route it", std::move(reply));
     if (reply.asked()) {
-      AskMember(*member, std::move(message), options_.ask_timeout,
+      const Instant deadline = reply.deadline();
+      AskMember(*member, std::move(message), deadline,
                 [reply = std::move(reply)](Outcome<ResultOf<M>> outcome) mutable { reply(std::move(outcome)); });
     } else if (options_.routing == Routing::kLeastBusy) {
-      // Asked, although nobody wants the answer: it says when the member is less busy again. Without a timeout, since a
-      // message that was told does not spoil.
-      AskMember(*member, std::move(message), absl::InfiniteDuration(), [](const Outcome<ResultOf<M>>&) {});
+      // Asked, although nobody wants the answer: it says when the member is less busy again. Without a
+      // deadline, since a message that was told does not spoil.
+      AskMember(*member, std::move(message), Instant::Never(), [](const Outcome<ResultOf<M>>&) {});
     } else {
       members_[*member].address.Tell(std::move(message));
     }
@@ -217,15 +218,16 @@ class Pool : public Actor<Pool<W>> {
   }
 
   template <typename M, typename F>
-  void AskMember(size_t index, M message, Duration timeout, F callback) {
+  void AskMember(size_t index, M message, Instant deadline, F callback) {
     const Member& member = members_[index];
+    auto [answer, reply] = MakeFuture<ResultOf<M>>(member.address.cell()->executor(), deadline);
     member.load->fetch_add(1);
     // Not Context::Then: the answer need not take a turn of the pool, nor wait for one.
-    member.address.Ask(std::move(message), timeout)
-        .Then([load = member.load, callback = std::move(callback)](Outcome<ResultOf<M>> outcome) mutable {
-          load->fetch_sub(1);
-          callback(std::move(outcome));
-        });
+    std::move(answer).Then([load = member.load, callback = std::move(callback)](Outcome<ResultOf<M>> outcome) mutable {
+      load->fetch_sub(1);
+      callback(std::move(outcome));
+    });
+    member.address.Forward(std::move(message), std::move(reply));
   }
 
   template <typename M>
@@ -237,10 +239,10 @@ class Pool : public Actor<Pool<W>> {
     using Gathered = Gather<ResultOf<M>>;
     const auto decides =
         options_.routing == Routing::kScatterGather ? Gathered::Decides::kSuccess : Gathered::Decides::kFailure;
+    const Instant deadline = reply.deadline();
     auto gather = std::make_shared<Gathered>(members_.size(), decides, std::move(reply));
     for (size_t i = 0; i < members_.size(); ++i) {
-      AskMember(i, M(message), options_.ask_timeout,
-                [gather](Outcome<ResultOf<M>> outcome) { gather->Add(std::move(outcome)); });
+      AskMember(i, M(message), deadline, [gather](Outcome<ResultOf<M>> outcome) { gather->Add(std::move(outcome)); });
     }
   }
 

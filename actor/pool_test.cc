@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "actor/coordinated_shutdown.h"
 #include "actor/test_actors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -54,6 +55,10 @@ struct Workshop {
 struct SlowJob {
   int number = 0;
 };
+// Takes eight seconds.
+struct LongJob {
+  using Result = int;
+};
 class Worker : public Actor<Worker> {
  public:
   explicit Worker(Workshop* workshop) : workshop_(workshop) { ++workshop->incarnations; }
@@ -65,6 +70,11 @@ class Worker : public Actor<Worker> {
   Task<> Handle(SlowJob job, Context& context) {
     co_await context.Sleep(absl::Seconds(1));
     workshop_->jobs[number_].push_back(job.number);
+  }
+  Task<int> Handle(LongJob, Context& context) {
+    co_await context.Sleep(absl::Seconds(8));
+    workshop_->jobs[number_].push_back(0);
+    co_return number_;
   }
   int Handle(WhoAreYou, Context&) { return number_; }
   int Handle(Keyed, Context&) { return number_; }
@@ -221,6 +231,33 @@ TEST_F(PoolTest, ScatterGatherTakesTheFirstSuccess) {
   EXPECT_EQ(*test_.Await(std::move(answer)), 22) << "the others have not answered";
 }
 
+TEST_F(PoolTest, AMemberHasTheWholeTimeThatTheAskerGave) {
+  for (Routing routing :
+       {Routing::kRoundRobin, Routing::kLeastBusy, Routing::kRandom, Routing::kBroadcast, Routing::kScatterGather}) {
+    Workshop workshop;
+    auto pool = test_.system.Spawn<Pool<Worker>>(PoolOptions{.size = 1, .routing = routing}, &workshop);
+    EXPECT_TRUE(test_.Await(pool.Ask(LongJob{}, absl::Minutes(1))).ok());
+    EXPECT_TRUE(test_.Await(pool.Ask(LongJob{}, absl::InfiniteDuration())).ok());
+  }
+}
+
+TEST_F(PoolTest, WhatAnAskerHasGivenUpIsNotHandledByAMember) {
+  for (Routing routing :
+       {Routing::kRoundRobin, Routing::kLeastBusy, Routing::kRandom, Routing::kBroadcast, Routing::kScatterGather}) {
+    Workshop workshop;
+    auto pool = test_.system.Spawn<Pool<Worker>>(PoolOptions{.size = 1, .routing = routing}, &workshop);
+    Future<int> first = pool.Ask(LongJob{}, absl::Minutes(1));
+    test_.Settle();
+    const Instant begin = test_.simulator.Now();
+    // It waits for the first to end.
+    EXPECT_TRUE(absl::IsDeadlineExceeded(test_.Await(pool.Ask(LongJob{}, absl::Seconds(1))).status()));
+    EXPECT_LE(test_.simulator.Now() - begin, absl::Milliseconds(1010));
+    test_.RunFor(absl::Minutes(1));
+    EXPECT_EQ(workshop.jobs.size(), 1u);
+    EXPECT_THAT(workshop.jobs.begin()->second, SizeIs(1));
+  }
+}
+
 TEST_F(PoolTest, AMemberThatFailsRestartsInItsPlaceAndTheOthersGoOn) {
   Address<Pool<Worker>> pool = SpawnPool({.size = 2});
   pool.Tell(Fall{});  // to worker 0
@@ -305,7 +342,7 @@ TEST_F(PoolTest, OneThatGoesEndsWhatItHasBegun) {
 }
 
 TEST_F(PoolTest, DrainingEndsAtItsTimeout) {
-  Address<Pool<Worker>> pool = SpawnPool({.size = 2, .ask_timeout = absl::Hours(1), .drain_timeout = absl::Seconds(5)});
+  Address<Pool<Worker>> pool = SpawnPool({.size = 2, .drain_timeout = absl::Seconds(5)});
   Future<int> first = pool.Ask(Hold{}, absl::Hours(1));
   Future<int> second = pool.Ask(Hold{}, absl::Hours(1));
   ASSERT_TRUE(Ask(pool, ResizePool{1}).ok());
@@ -329,6 +366,22 @@ TEST_F(PoolTest, ItsMembersEndWithIt) {
   EXPECT_EQ(test_.system.stats().alive, 0u);
 }
 
+TEST_F(PoolTest, DrainingAPoolHandlesWhatItsMembersHaveAndReplacesNone) {
+  // More than may be replaced, so that a pool that tried would fail.
+  Address<Pool<Worker>> pool = SpawnPool({.size = 20});
+  CoordinatedShutdown shutdown(test_.system);
+  ASSERT_TRUE(shutdown.DrainActor(kDrain, pool).ok());
+  for (int i = 0; i < 60; ++i) pool.Tell(SlowJob{i});
+  test_.Settle();  // all are routed
+  shutdown.Begin();
+  ASSERT_TRUE(test_.RunUntil([&] { return shutdown.report().has_value(); }, absl::Hours(1)));
+  EXPECT_TRUE(shutdown.report()->ok()) << shutdown.report()->ToStatus();
+  EXPECT_THAT(workshop_.jobs, SizeIs(20));
+  for (const auto& [worker, jobs] : workshop_.jobs) EXPECT_THAT(jobs, ElementsAre(worker, worker + 20, worker + 40));
+  EXPECT_EQ(test_.system.stats().dead_letters, 0u);
+  EXPECT_EQ(workshop_.incarnations, 20);
+}
+
 // The same on threads, where answers come from many at once.
 TEST(PoolOnThreadsTest, EveryAskOfEveryKindIsAnsweredOnce) {
   for (Routing routing : {Routing::kRoundRobin, Routing::kLeastBusy, Routing::kRandom, Routing::kConsistentHash,
@@ -339,6 +392,19 @@ TEST(PoolOnThreadsTest, EveryAskOfEveryKindIsAnsweredOnce) {
     for (int i = 0; i < 500; ++i) answers.push_back(pool.Ask(Shout{i}, absl::Minutes(1)));
     for (int i = 0; i < 500; ++i) EXPECT_EQ(*std::move(answers[i]).Wait(), i);
     EXPECT_EQ(pool.Ask(GetPoolStats{}).Wait()->routed, 500u);
+  }
+}
+
+TEST(PoolOnThreadsTest, DrainingLosesNoneOfTheAsksThatWait) {
+  for (Routing routing : {Routing::kRoundRobin, Routing::kLeastBusy, Routing::kBroadcast}) {
+    ActorSystem system;
+    auto pool = system.Spawn<Pool<Echo>>(PoolOptions{.size = 4, .routing = routing});
+    CoordinatedShutdown shutdown(system);
+    ASSERT_TRUE(shutdown.DrainActor(kDrain, pool).ok());
+    std::vector<Future<int>> answers;
+    for (int i = 0; i < 500; ++i) answers.push_back(pool.Ask(Shout{i}, absl::Minutes(1)));
+    EXPECT_TRUE(shutdown.Run().ok());
+    for (int i = 0; i < 500; ++i) EXPECT_EQ(*std::move(answers[i]).Wait(), i);
   }
 }
 

@@ -28,6 +28,13 @@ class Recipient {
 
   // As Address has them.
   bool Tell(M message) const { return cell_->Deliver(wrap_(std::move(message), Reply<ResultOf<M>>())); }
+  // False also when the mailbox was full, whatever its policy: then a message is lost, this one or an older one.
+  bool TellSeeingRoom(M message) const {
+    std::unique_ptr<Envelope> envelope = wrap_(std::move(message), Reply<ResultOf<M>>());
+    const Cell::Offered offered = cell_->Offer(envelope);
+    if (offered == Cell::Offered::kFull) cell_->Deliver(std::move(envelope));
+    return offered == Cell::Offered::kTaken;
+  }
   Future<ResultOf<M>> Ask(M message, Duration timeout = kDefaultAskTimeout) const {
     return internal::AskCell<M>(*cell_, timeout, [this, &message](Reply<ResultOf<M>> reply) {
       return wrap_(std::move(message), std::move(reply));

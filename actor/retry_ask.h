@@ -34,14 +34,19 @@ struct Retrier {
 
 namespace internal {
 
+template <typename To, typename M>
+concept Asks = requires(const To& to, M message, Duration timeout) {
+  to.Ask(std::move(message), timeout);
+};
+
 // One call: attempt, wait, attempt, ... Kept alive by the continuation it waits for, and by nothing else, so that it
 // ends with the incarnation.
-template <typename Context, typename A, typename M, typename F>
-class RetriedAsk : public std::enable_shared_from_this<RetriedAsk<Context, A, M, F>> {
+template <typename Context, typename To, typename M, typename F>
+class RetriedAsk : public std::enable_shared_from_this<RetriedAsk<Context, To, M, F>> {
  public:
-  RetriedAsk(Context context, Address<A> address, M message, Retrier& retrier, F callback)
+  RetriedAsk(Context context, To to, M message, Retrier& retrier, F callback)
       : context_(context),
-        address_(std::move(address)),
+        to_(std::move(to)),
         message_(std::move(message)),
         retrier_(retrier),
         callback_(std::move(callback)),
@@ -55,7 +60,7 @@ class RetriedAsk : public std::enable_shared_from_this<RetriedAsk<Context, A, M,
       if (!admitted.ok()) return Finish(admitted.status());
       permit = *admitted;
     }
-    context_.Then(address_.Ask(M(message_), retry_.AttemptTimeout(now)),
+    context_.Then(to_.Ask(M(message_), retry_.AttemptTimeout(now)),
                   [self = this->shared_from_this(), permit](Outcome<troupe::ResultOf<M>> outcome) {
                     if (permit) self->retrier_.breaker->Record(*permit, StatusOf(outcome), self->context_.Now());
                     self->Finish(std::move(outcome));
@@ -82,7 +87,7 @@ class RetriedAsk : public std::enable_shared_from_this<RetriedAsk<Context, A, M,
   }
 
   Context context_;
-  const Address<A> address_;
+  const To to_;
   const M message_;
   Retrier& retrier_;
   F callback_;
@@ -93,14 +98,24 @@ class RetriedAsk : public std::enable_shared_from_this<RetriedAsk<Context, A, M,
 
 // Asks until an attempt succeeds or the retrier's rules end it, and calls back once with the last outcome, in a turn
 // of this incarnation (as Context::Then does; now, if the circuit breaker refuses and no retry is allowed). The
-// message is copied for each attempt. `retrier` must live as long as the incarnation: a member of the actor.
-template <typename Self, typename A, typename M, typename F>
-requires Handles<A, M>
-void AskWithRetry(ActorContext<Self>& context, const Address<A>& address, M message, Retrier& retrier, F callback) {
+// message is copied for each attempt. `retrier` must live as long as the incarnation: a member of the actor. `to` is an
+// Address or a Recipient.
+template <typename Self, typename To, typename M, typename F>
+requires internal::Asks<To, M>
+void AskWithRetry(ActorContext<Self>& context, const To& to, M message, Retrier& retrier, F callback) {
   retrier.budget.CountCall();
-  std::make_shared<internal::RetriedAsk<ActorContext<Self>, A, M, F>>(context, address, std::move(message), retrier,
-                                                                      std::move(callback))
+  std::make_shared<internal::RetriedAsk<ActorContext<Self>, To, M, F>>(context, to, std::move(message), retrier,
+                                                                       std::move(callback))
       ->Attempt();
+}
+// For coroutines: `co_await troupe::AskWithRetry(context, till_, charge, retrier_)` gives the last outcome.
+template <typename Self, typename To, typename M>
+requires internal::Asks<To, M> Future<ResultOf<M>> AskWithRetry(ActorContext<Self>& context, const To& to, M message,
+                                                                Retrier& retrier) {
+  auto [future, reply] = MakeFuture<ResultOf<M>>();
+  AskWithRetry(context, to, std::move(message), retrier,
+               [reply = std::move(reply)](Outcome<ResultOf<M>> outcome) mutable { reply(std::move(outcome)); });
+  return std::move(future);
 }
 
 }  // namespace troupe

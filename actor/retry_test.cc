@@ -100,6 +100,9 @@ class Till : public Actor<Till> {
 struct Buy {
   using Result = int;
 };
+struct BuyAwaiting {
+  using Result = int;
+};
 struct Fall {};
 class Shop : public Actor<Shop> {
  public:
@@ -107,6 +110,13 @@ class Shop : public Actor<Shop> {
   void Handle(Buy, Reply<int> reply, Context& context) {
     AskWithRetry(context, till_, Charge{}, retrier_,
                  [reply = std::move(reply)](absl::StatusOr<int> calls) mutable { reply(std::move(calls)); });
+  }
+  // By a recipient, and awaited.
+  Task<int> Handle(BuyAwaiting, Context& context) {
+    const Recipient<Charge> till = till_;
+    Charge charge;
+    const absl::StatusOr<int> calls = co_await AskWithRetry(context, till, charge, retrier_);
+    co_return calls.ok() ? *calls : -1;
   }
   void Handle(Fall, Context& context) { context.Fail(absl::InternalError("fell")); }
 
@@ -171,6 +181,19 @@ TEST(AskWithRetryTest, ACircuitThatOpensSparesThePeer) {
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("keeps failing"));
   purchase.till.ExpectNoMessage(absl::Minutes(1));
+}
+
+TEST(AskWithRetryTest, ItMayBeAwaitedAndARecipientBeAsked) {
+  TestSystem test;
+  Probe<Till> till(test);
+  Address<Shop> shop = test.system.Spawn<Shop>(till.address(), Retrier(kRetry, Random(1)));
+  Future<int> bought = shop.Ask(BuyAwaiting{}, absl::Minutes(1));
+  till.ExpectAsk<Charge>().reply(Down());
+  till.ExpectAsk<Charge>().reply(3);
+  EXPECT_EQ(*test.Await(std::move(bought)), 3);
+  bought = shop.Ask(BuyAwaiting{}, absl::Minutes(1));
+  for (int i = 0; i < 4; ++i) till.ExpectAsk<Charge>().reply(Down());
+  EXPECT_EQ(*test.Await(std::move(bought)), -1);
 }
 
 TEST(AskWithRetryTest, ACallEndsWithTheIncarnationThatMadeIt) {

@@ -33,14 +33,17 @@ struct TopicBusStats {
   uint64_t published = 0;
   uint64_t unheard = 0;    // of these, the ones that nobody had subscribed to
   uint64_t malformed = 0;  // publications whose topic was none; not among `published`
-  uint64_t delivered = 0;  // taken by a subscriber's mailbox
-  uint64_t dropped = 0;    // refused by it
+  // For each publication and subscriber one of the two: its mailbox had room, or it was full or closed and a message is
+  // lost, by the mailbox's policy this one or an older one. A far mailbox is not seen from here: there, what was sent
+  // counts as delivered.
+  uint64_t delivered = 0;
+  uint64_t dropped = 0;
 };
 
 //   Ordering: what one publisher publishes reaches each subscriber in that order.
 //   Limits:   any number of subscribers. The bus's own mailbox refuses publications as any mailbox does; past it a
-//             message waits in the subscribers' mailboxes, and one that refuses it does not get it: it is counted, and
-//             a dead letter. A slow subscriber holds up neither the publisher nor the others.
+//             message waits in the subscribers' mailboxes, and one that is full does with it what its policy says: what
+//             is lost is counted, and a dead letter. A slow subscriber holds up neither the publisher nor the others.
 //   Lifetime: subscribers that terminate are removed. Subscriptions live as long as the bus's incarnation, and nothing
 //             in the bus fails.
 template <typename M>
@@ -59,15 +62,11 @@ class TopicBus : public Actor<TopicBus<M>> {
   // Takes one pattern back. kNotFound: the subscriber had not subscribed with it.
   struct Unsubscribe {
     using Result = void;
-    template <typename A>
-    Unsubscribe(std::string pattern_over_topics, const Address<A>& address)
-        : pattern(std::move(pattern_over_topics)), subscriber(address.id()) {}
-
     std::string pattern;
-    ActorId subscriber;
+    Recipient<Published<M>> subscriber;
   };
 
-  // Answered, if asked, with how many subscribers it was handed to. kInvalidArgument: no topic.
+  // Answered, if asked, with how many subscribers had room for it. kInvalidArgument: no topic.
   struct Publish {
     using Result = size_t;
     std::string topic;
@@ -92,11 +91,11 @@ class TopicBus : public Actor<TopicBus<M>> {
   }
 
   absl::Status Handle(Unsubscribe unsubscribe, Context& context) {
-    auto subscriber = subscribers_.find(unsubscribe.subscriber);
+    auto subscriber = subscribers_.find(unsubscribe.subscriber.id());
     if (subscriber == subscribers_.end() || subscriber->second.patterns.erase(unsubscribe.pattern) == 0) {
       return absl::NotFoundError("no such subscription");
     }
-    trie_.Remove(unsubscribe.pattern, unsubscribe.subscriber.value);
+    trie_.Remove(unsubscribe.pattern, unsubscribe.subscriber.id().value);
     --stats_.subscriptions;
     if (subscriber->second.patterns.empty()) {
       context.Unwatch(subscriber->second.recipient);
@@ -117,7 +116,7 @@ class TopicBus : public Actor<TopicBus<M>> {
     size_t delivered = 0;
     for (uint64_t id : ids) {
       const Subscriber& subscriber = subscribers_.at(ActorId{id});
-      if (subscriber.recipient.Tell(Published<M>{publish.topic, message})) ++delivered;
+      if (subscriber.recipient.TellSeeingRoom(Published<M>{publish.topic, message})) ++delivered;
     }
     stats_.delivered += delivered;
     stats_.dropped += ids.size() - delivered;

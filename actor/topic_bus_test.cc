@@ -148,6 +148,50 @@ TEST_F(TopicBusTest, WhatAFullMailboxRefusesIsCountedAndHoldsUpNobody) {
   EXPECT_EQ(test_.system.stats().dead_letters, 3u);
 }
 
+TEST_F(TopicBusTest, WhatIsLostIsCountedWhateverTheMailboxesPolicy) {
+  uint64_t dropped = 0;
+  for (Overflow overflow : {Overflow::kReject, Overflow::kDropNewest, Overflow::kDropOldest}) {
+    std::vector<std::string> heard;
+    Address<Auditor> paused =
+        test_.system.Spawn<Auditor>(SpawnOptions{.mailbox_capacity = 1, .overflow = overflow}, &heard);
+    ASSERT_TRUE(Subscribe("orders", paused).ok());
+    test_.Settle();
+    test_.Pause(paused);
+    const TopicBusStats before = Stats();
+    size_t had_room = 0;
+    for (int i = 1; i <= 5; ++i) had_room += *test_.Await(bus_.Ask(Bus::Publish{"orders", Order{i}}));
+    EXPECT_EQ(had_room, 1u);
+    EXPECT_EQ(Stats().delivered - before.delivered, 1u);
+    EXPECT_EQ(Stats().dropped - before.dropped, 4u);
+    dropped += 4;
+    EXPECT_EQ(test_.system.stats().dead_letters, dropped);
+    test_.Resume(paused);
+    test_.Settle();
+    EXPECT_THAT(heard, ElementsAre(overflow == Overflow::kDropOldest ? "orders 5" : "orders 1"));
+    ASSERT_TRUE(test_.Await(bus_.Ask(Bus::Unsubscribe("orders", paused))).ok());
+  }
+}
+
+TEST_F(TopicBusTest, AMessageToOneSubscriberIsToldToItsAddressAndNoOtherHearsIt) {
+  std::vector<std::string> others_heard;
+  Address<Auditor> one = SpawnAuditor(&heard_);
+  ASSERT_TRUE(Subscribe("orders.#", one).ok());
+  ASSERT_TRUE(Subscribe("orders.#", SpawnAuditor(&others_heard)).ok());
+  Publish("orders.eu", 1);
+  one.Tell(Published<Order>{"orders.eu", std::make_shared<const Order>(Order{2})});
+  test_.Settle();
+  EXPECT_THAT(heard_, ElementsAre("orders.eu 1", "orders.eu 2"));
+  EXPECT_THAT(others_heard, ElementsAre("orders.eu 1"));
+  EXPECT_EQ(Stats().published, 1u);
+}
+
+TEST_F(TopicBusTest, UnsubscribeTakesTheRecipientThatSubscribeTook) {
+  const Recipient<Published<Order>> subscriber = SpawnAuditor(&heard_);
+  ASSERT_TRUE(test_.Await(bus_.Ask(Bus::Subscribe("orders.#", subscriber))).ok());
+  EXPECT_TRUE(test_.Await(bus_.Ask(Bus::Unsubscribe("orders.#", subscriber))).ok());
+  EXPECT_EQ(Stats().subscribers, 0u);
+}
+
 TEST_F(TopicBusTest, MalformedTopicsAndPatternsAreAnAnswer) {
   EXPECT_TRUE(absl::IsInvalidArgument(Subscribe("orders..eu", SpawnAuditor(&heard_))));
   EXPECT_TRUE(absl::IsInvalidArgument(test_.Await(bus_.Ask(Bus::Publish{"orders.*", Order{}})).status()));

@@ -159,7 +159,7 @@ absl::StatusOr<double> IdleCpuPercent(const Setting& setting) {
   std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 1));
   const double cpu = CpuSeconds();
   const double begin = NowInSeconds();
-  std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 2));
+  std::this_thread::sleep_for(std::chrono::duration<double>(setting.quick ? 0.05 : 5));
   return 100 * (CpuSeconds() - cpu) / (NowInSeconds() - begin);
 }
 

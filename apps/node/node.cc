@@ -7,7 +7,7 @@
 namespace troupe {
 
 Node::Node(NodeIdentity identity, std::vector<std::string> seeds, NodeFacts facts, Env env)
-    : system_(std::make_unique<ActorSystem>(env.executor, env.random.Split("actors"))),
+    : system_(std::make_unique<ActorSystem>(env.executor)),
       cluster_({.self = std::move(identity),
                 .seeds = std::move(seeds),
                 .refused = std::move(env.refused),

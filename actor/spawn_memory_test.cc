@@ -5,6 +5,7 @@
 #include <atomic>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "actor/actor.h"
 #include "actor/thread_executor.h"

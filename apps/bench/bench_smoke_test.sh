@@ -47,13 +47,13 @@ PYTHON
 python3 - actors.jsonl <<'PYTHON'
 import json, sys
 
-both = ["ping_pong.ns", "ring.ns", "counting_1.per_s", "counting_8.per_s", "spawn_stop.per_s", "ask.us",
+both = ["idle.bytes", "ping_pong.ns", "ring.ns", "counting_1.per_s", "counting_8.per_s", "spawn_stop.per_s", "ask.us",
         "ask_outside.us", "ask_outside_sparse.us", "fork_join_create.per_s", "fork_join_throughput.per_s", "big.per_s",
         "chameneos.meetings_per_s", "dictionary.per_s", "skynet.ms", "fan_out_in.per_s", "timers.per_s",
         "topic_1_1.per_s", "topic_1_32.per_s", "topic_8_1.per_s", "topic_8_32.per_s", "back_pressure.per_s",
         "ask_under_load.p999_us"]
-alone = ["idle.bytes", "speedup.ratio", "speedup_half_us.ratio", "speedup_50us.ratio", "ping_pong_across.ns"]
-may_be_zero = ["idle_cpu.percent", "noise.cpu_percent"]
+alone = ["speedup.ratio", "speedup_half_us.ratio", "speedup_50us.ratio", "ping_pong_across.ns"]
+may_be_zero = ["idle_cpu.percent", "idle_cpu.percent.w1", "noise.cpu_percent"]
 names = ["machine"] + ["actors." + figure for figure in both + [f + ".w1" for f in both] + alone + may_be_zero]
 lines = [json.loads(line) for line in open(sys.argv[1])]
 assert sorted(line["name"] for line in lines) == sorted(names), lines

@@ -29,7 +29,7 @@ ActorSystem::ActorSystem()
   WatchForStalls();
 }
 
-ActorSystem::ActorSystem(Executor& executor, Random random) : executor_(executor), random_(random) { WatchForStalls(); }
+ActorSystem::ActorSystem(Executor& executor) : executor_(executor), random_(executor.Seed()) { WatchForStalls(); }
 
 void ActorSystem::WatchForStalls() {
   executor_.OnStall([this](const internal::StalledTurn& turn) { ReportStall(turn); });

@@ -52,9 +52,8 @@ class ActorSystem {
  public:
   // With threads of its own: a worker for each core.
   ActorSystem();
-  // Chance (the jitter of restarts) comes from the executor's seed, or from `random`.
-  explicit ActorSystem(Executor& executor) : ActorSystem(executor, Random(executor.Seed())) {}
-  ActorSystem(Executor& executor, Random random);
+  // Chance (the jitter of restarts) comes from the executor's seed.
+  explicit ActorSystem(Executor& executor);
   // With threads of its own, shuts down first and waits for that 10 s at most. Then stops the executor, which waits for
   // handlers and blocking work that run, and drops what is left: no hook is called, neither of an actor nor for dead
   // letters, askers get a status, and the log says how many messages were lost. Work that goes on until its stop token

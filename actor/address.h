@@ -85,7 +85,8 @@ inline constexpr bool kBuildsInPlace<M, First, Rest...> =
 absl::Status AskedItself(const Cell& cell);
 absl::Status OfferRefused(const Cell& to);
 
-inline RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout) {
+[[gnu::always_inline]] inline RoomAwaiter::RoomAwaiter(const std::shared_ptr<Cell>& to,
+                                                       std::unique_ptr<Envelope>&& envelope, Duration timeout) {
   const Cell::Offered offered = to->Offer(envelope);
   if (offered == Cell::Offered::kTaken) [[likely]] {
     return;

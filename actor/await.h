@@ -104,7 +104,8 @@ class RoomWait final : public Pooled, public Awaiter<void> {
 // Address::TellWait. Where there is room it costs what a tell costs.
 class [[nodiscard]] RoomAwaiter {
  public:
-  RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope> envelope, Duration timeout);
+  RoomAwaiter(const std::shared_ptr<Cell>& to, std::unique_ptr<Envelope>&& envelope, Duration timeout);
+  [[gnu::always_inline]] ~RoomAwaiter() {}
 
   bool await_ready() const { return wait_ == nullptr; }
   template <typename Promise>

@@ -136,8 +136,8 @@ class MessageEnvelope : public Envelope {
       reply_(status);
     }
   }
-  // For a layer that carries the message elsewhere and brings the answer back.
-  Reply<ResultOf<M>> TakeReply() { return std::move(reply_); }
+  // For a layer that carries the message elsewhere and brings the answer back. Empty while it is lent.
+  Reply<ResultOf<M>> TakeReply() { return lent ? Reply<ResultOf<M>>() : std::move(reply_); }
   // The Reply that was lent to the handler is on its way elsewhere, and the handler's failure no answer to it.
   void LetGoOfLent() {
     if (lent) TakeBackLent(absl::OkStatus());

@@ -249,6 +249,37 @@ class Misuser : public Actor<Misuser> {
   std::vector<absl::Status>* statuses_;
 };
 
+// Puts the message aside and keeps its asker for another answer.
+struct Weigh {
+  using Result = int;
+};
+class Splitter : public Actor<Splitter> {
+ public:
+  explicit Splitter(bool* came_back) : came_back_(came_back) {}
+  void Handle(Weigh weigh, Reply<int> reply, Context& context) {
+    if (std::exchange(first_, false)) {
+      EXPECT_TRUE(context.Stash(weigh).ok());
+      reply(1);
+      return context.UnstashAll();
+    }
+    EXPECT_FALSE(reply.asked());
+    *came_back_ = true;
+  }
+
+ private:
+  bool* came_back_;
+  bool first_ = true;
+};
+
+TEST(StashTest, AMessageMayBePutAsideWithoutItsAskerWhoIsAnsweredByTheHandlerThatHasTheReply) {
+  TestSystem test;
+  bool came_back = false;
+  Address<Splitter> splitter = test.system.Spawn<Splitter>(&came_back);
+  EXPECT_EQ(test.Await(splitter.Ask(Weigh{})).value_or(-1), 1);
+  test.Settle();
+  EXPECT_TRUE(came_back);
+}
+
 TEST(StashTest, OnlyTheMessageInHandCanBePutAsideAndOnlyOnce) {
   TestSystem test;
   std::vector<absl::Status> statuses;

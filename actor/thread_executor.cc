@@ -110,8 +110,7 @@ bool ThreadExecutor::RunBlocking(absl::AnyInvocable<void()> work) {
 
 Instant ThreadExecutor::DeadlineIn(Duration timeout) const {
   // The coarse clock's steps are a hundredth of a second at most. Counted in nanoseconds, which is cheaper than to add
-  // durations.
-  // Converted once for many asks, since that takes longer than all the rest here.
+  // durations, and converted once for many asks, since that takes longer than all the rest here.
   static constinit thread_local struct {
     Duration timeout;
     int64_t nanos = 0;
